@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The apq authors
+#pragma once
+
+#include <cstdint>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+namespace apq {
+
+/// What a stream is drawn for. Part of the key, so two uses never share numbers. Append only.
+enum class Purpose : std::uint32_t {
+  split = 1,
+  augmentation = 2,
+  shuffle = 3,
+  weight_init = 4,
+  supernet_sample = 5,
+  fp32_pair = 6,
+  int8_pair = 7,
+  predictor_init = 8,
+  predictor_split = 9,
+  predictor_shuffle = 10,
+  population = 11,
+  variation = 12,
+  migration = 13,
+  random_search = 14,
+  calibration = 15,
+  finetune = 16,
+  topology = 17,
+  noise_ceiling = 18,
+  test = 1000,
+};
+
+/// Counter-based random stream (Philox4x32-10). The stream is a pure function of its key
+/// (seed, purpose, a, b, c): no state is saved, and who draws does not matter.
+class RandomStream {
+ public:
+  RandomStream(std::uint64_t seed, Purpose purpose, std::uint64_t a = 0, std::uint64_t b = 0,
+               std::uint64_t c = 0);
+
+  std::uint32_t next();
+  std::uint64_t next64() { return (std::uint64_t{next()} << 32) | next(); }
+  /// Uniform in [0, 1) with 53 bits.
+  double uniform();
+  /// Uniform in {0, ..., n-1} without modulo bias; n > 0.
+  std::uint32_t below(std::uint32_t n);
+  /// Standard normal.
+  double normal();
+
+  template <class T>
+  void shuffle(std::vector<T>& values) {
+    for (std::size_t i = values.size(); i > 1; --i)
+      std::swap(values[i - 1], values[below(static_cast<std::uint32_t>(i))]);
+  }
+  /// A random permutation of 0..n-1.
+  std::vector<std::uint32_t> permutation(std::size_t n) {
+    std::vector<std::uint32_t> p(n);
+    std::iota(p.begin(), p.end(), 0u);
+    shuffle(p);
+    return p;
+  }
+
+ private:
+  std::uint32_t key_[2];
+  std::uint64_t block_ = 0;
+  std::uint32_t buffer_[4];
+  int used_ = 4;
+};
+
+}  // namespace apq

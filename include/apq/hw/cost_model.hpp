@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The apq authors
+#pragma once
+
+#include <array>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "apq/space/search_space.hpp"
+
+namespace apq::hw {
+
+/// What a network can be charged for. Order is the order of columns everywhere.
+enum class Metric { latency_ms, energy_mj, bitops_g, params, size_kib };
+inline constexpr int kMetrics = 5;
+const char* metric_name(Metric metric);            ///< "latency_ms"
+Metric metric_from_name(const std::string& name);  ///< throws Error(usage) listing the names
+
+/// All metrics of a layer or a network.
+struct Cost {
+  std::array<double, kMetrics> values{};
+  double operator[](Metric m) const { return values[static_cast<std::size_t>(m)]; }
+  double& operator[](Metric m) { return values[static_cast<std::size_t>(m)]; }
+  Cost& operator+=(const Cost& other);
+};
+
+/// What one layer costs in latency and energy on some device. Implementations: BitFusion (bitfusion.hpp);
+/// more are one file and one line in device_from_name.
+class Device {
+ public:
+  virtual ~Device() = default;
+  virtual std::string name() const = 0;
+  struct LayerCost {
+    double latency_ms = 0;
+    double energy_mj = 0;
+  };
+  /// Must be additive over layers and pure.
+  virtual LayerCost layer(const space::LayerSpec& layer) const = 0;
+};
+
+/// BitOps = MACs x weight bits x activation bits; parameters count weights and biases; size counts weights at
+/// their bits and 32-bit biases.
+Cost layer_cost(const Device& device, const space::LayerSpec& layer);
+
+/// Which layers are charged: everything, or only the stem, the searchable blocks and the head convolution as
+/// in the public APQ code (which leaves out the first block and the classifier).
+enum class Counting { everything, apq };
+
+/// The cost of genomes as table sums: every (block, kernel, width, bits) is costed once at construction.
+class CostModel {
+ public:
+  CostModel(const space::SearchSpace& space, std::shared_ptr<const Device> device, Counting counting);
+  Cost cost(const space::Genome& genome) const;
+  double cost(const space::Genome& genome, Metric metric) const { return cost(genome)[metric]; }
+  /// The plain sum over expanded layers; the truth the table is tested against.
+  Cost cost_by_layers(const space::Genome& genome) const;
+  /// Exact smallest and largest cost any valid genome of the space can have (minimum over genes per block,
+  /// over depths per stage), with a genome that reaches it.
+  struct Extreme {
+    double value;
+    space::Genome genome;
+  };
+  Extreme smallest(Metric metric) const;
+  Extreme largest(Metric metric) const;
+  const Device& device() const { return *device_; }
+
+ private:
+  Extreme extreme(Metric metric, bool smallest) const;
+  std::size_t table_index(int block, const space::BlockGenes& genes) const;
+
+  const space::SearchSpace* space_;
+  std::shared_ptr<const Device> device_;
+  Counting counting_;
+  Cost fixed_;
+  std::vector<std::vector<Cost>> table_;  ///< per block; index from table_index
+};
+
+/// "bitfusion"; throws Error(usage) listing the names.
+std::shared_ptr<const Device> device_from_name(const std::string& name);
+
+}  // namespace apq::hw

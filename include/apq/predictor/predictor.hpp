@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The apq authors
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "apq/space/search_space.hpp"
+
+namespace apq::predictor {
+
+/// A network and its measured accuracy (a fraction).
+struct Pair {
+  space::Genome genome;
+  double accuracy = 0;
+};
+
+struct PredictorOptions {
+  int hidden = 400;             ///< units of each of the three hidden layers
+  int epochs = 200;             ///< at most; early stopping on the held-out part
+  int patience = 20;            ///< epochs without a better held-out loss before stopping
+  int batch = 64;               ///< pairs per step
+  double learning_rate = 1e-3;  ///< Adam
+  double weight_decay = 1e-4;
+  double held_out = 0.2;    ///< share of the pairs kept for stopping and quality figures
+  double trunk_rate = 0.3;  ///< learning rate of transferred weights, relative
+  bool transfer = true;     ///< start the quantization-aware predictor from the fp32 one
+};
+
+/// How well predictions agree with measurements. Figures that do not exist (fewer than two networks, all
+/// equal) are 0.
+struct Quality {
+  int pairs = 0;                 ///< they are computed on
+  int epochs = 0;                ///< trained up to the weights kept
+  double rmse = 0;               ///< root of the mean squared error, a fraction
+  double kendall_tau = 0;        ///< tau-b, which allows for ties
+  double spearman = 0;           ///< with mean ranks for ties
+  double pairwise_accuracy = 0;  ///< share of pairs of networks ranked as measured; ties in the measurement
+                                 ///< left out, ties in the prediction count half
+};
+/// Everything but `epochs`.
+Quality quality(std::span<const double> predicted, std::span<const double> measured);
+
+/// Multi-layer perceptron of APQ section 3.2: one-hot slots -> hidden -> hidden -> hidden -> 1, ReLU between.
+/// The quantization-aware form has the same trunk and one more input map for the bit slots, added before the
+/// first ReLU. The first layer is a sum of rows picked by genes. Targets are normalised inside. The space
+/// must outlive the predictor.
+class Predictor {
+ public:
+  Predictor() = default;
+  /// He normal weights drawn from the seed, biases 0. Throws Error(usage) for options that make no sense.
+  Predictor(const space::SearchSpace& space, bool with_bits, const PredictorOptions& options,
+            std::uint64_t seed);
+  bool with_bits() const { return with_bits_; }
+  bool trained() const { return trained_; }
+
+  /// Trains from the present weights with Adam on squared error and keeps those of the best held-out epoch;
+  /// the figures are of the held-out pairs. Whether a pair is held out depends on seed and genome only: never
+  /// on the other pairs, so what was trained on is not tested on after more pairs came in. Fewer than 10
+  /// pairs (or held-out ones fewer than 2) are all used for both. Throws Error(data) for no pairs,
+  /// Error(numeric) for an accuracy that is no number and when training diverges.
+  Quality fit(std::span<const Pair> pairs);
+  /// Takes over trunk and output of a trained fp32 predictor of the same space and `hidden` (APQ section
+  /// 3.3); the bit map keeps its random initialisation. What was taken over learns at `trunk_rate`.
+  void transfer_from(const Predictor& fp32);
+
+  /// Predicted accuracy of each genome; does not depend on how genomes are batched.
+  void predict(std::span<const space::Genome> genomes, std::span<double> accuracy) const;
+
+  /// All numbers, for broadcasting and saving, in this order: first layer [slots][hidden] and bias [hidden],
+  /// second [hidden][hidden] and bias, third [hidden][hidden] and bias, output [hidden] and bias, mean and
+  /// deviation of the targets, 1 if transferred (else 0). `load` throws Error(checkpoint) for another shape.
+  std::vector<float> weights() const;
+  void load(std::span<const float> weights);
+
+ private:
+  const space::SearchSpace* space_ = nullptr;
+  PredictorOptions options_;
+  std::uint64_t seed_ = 0;
+  bool with_bits_ = false;
+  bool transferred_ = false;
+  bool trained_ = false;
+  std::vector<float> parameters_;  ///< the perceptron's
+  float mean_ = 0;                 ///< of the targets
+  float deviation_ = 1;            ///< of the targets
+};
+
+}  // namespace apq::predictor

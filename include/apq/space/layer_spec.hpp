@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The apq authors
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace apq::space {
+
+enum class LayerKind { dense, pointwise, depthwise, linear };
+enum class LayerRole { stem, expand, depthwise, project, head, classifier };
+
+/// One layer of a concrete network, with everything a cost model or an engine needs.
+/// Feature maps are square; padding is kernel / 2.
+struct LayerSpec {
+  LayerKind kind = LayerKind::pointwise;
+  LayerRole role = LayerRole::expand;
+  int block = -1;  ///< index of the searchable block in the space, -1 for fixed layers
+  int cin = 0;
+  int cout = 0;
+  int size = 0;  ///< input height and width
+  int kernel = 1;
+  int stride = 1;
+  int weight_bits = 8;
+  int activation_bits = 8;  ///< bits of the layer's input
+  bool signed_input = false;
+  bool relu6 = false;     ///< activation after the layer (and its normalisation)
+  bool residual = false;  ///< the block's input is added to this layer's output
+
+  int groups() const { return kind == LayerKind::depthwise ? cin : 1; }
+  int size_out() const { return (size + stride - 1) / stride; }
+  std::int64_t macs() const {
+    const std::int64_t pixels = std::int64_t{size_out()} * size_out();
+    return pixels * kernel * kernel * cout * (kind == LayerKind::depthwise ? 1 : cin);
+  }
+  std::int64_t weights() const {
+    return std::int64_t{kernel} * kernel * cout * (kind == LayerKind::depthwise ? 1 : cin);
+  }
+  /// "expand of block 3"
+  std::string name() const;
+};
+
+/// A genome expanded into layers, first to last.
+using NetworkSpec = std::vector<LayerSpec>;
+
+}  // namespace apq::space

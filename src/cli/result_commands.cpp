@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The apq authors
+#include <memory>
+
+#include "apq/core/error.hpp"
+#include "apq/pipeline/pipeline.hpp"
+#include "apq/report/report.hpp"
+#include "cli/command.hpp"
+
+namespace apq::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  fs::path from;
+  std::string network;
+  bool headline = false;
+};
+
+CLI::App* add_subcommand(CLI::App& app, const std::string& name, const std::string& text, Options& options) {
+  CLI::App* sub = app.add_subcommand(name, text);
+  sub->add_option("--from", options.from, "Run folder")->required()->type_name("RUN");
+  return sub;
+}
+
+void add_evaluate(CLI::App& app, Command& command) {
+  auto options = std::make_shared<Options>();
+  CLI::App* sub = add_subcommand(app, "evaluate", "Measure a run's networks again on the test set", *options);
+  sub->add_option("--network", options->network, "Only this one (default: all)")->type_name("NAME");
+  add_examples(*sub, {"apq evaluate --from results/quickstart",
+                      "apq evaluate --from results/quickstart --network latency_ms_0.1"});
+  sub->callback([&command, options] {
+    command.action = [options](comm::Communicator&) {
+      print(pipeline::evaluate(options->from, options->network));
+    };
+  });
+}
+
+void add_report(CLI::App& app, Command& command) {
+  auto options = std::make_shared<Options>();
+  CLI::App* sub = add_subcommand(app, "report", "Write report.html with tables and plots of a run", *options);
+  sub->add_flag("--headline", options->headline, "Only print the table of networks");
+  add_examples(*sub,
+               {"apq report --from results/quickstart", "apq report --from results/quickstart --headline"});
+  sub->callback([&command, options] {
+    command.action = [options](comm::Communicator&) {
+      if (!options->headline) report::write(options->from);
+      print(options->headline ? report::headline(options->from) : (options->from / "report.html").string());
+    };
+  });
+}
+
+}  // namespace
+
+void add_result_commands(CLI::App& app, Command& command) {
+  add_evaluate(app, command);
+  add_report(app, command);
+}
+
+}  // namespace apq::cli

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The apq authors
+#include "apq/comm/communicator.hpp"
+
+#include <mpi.h>
+
+#include <array>
+#include <cstdlib>
+#include <list>
+#include <numeric>
+
+#include "apq/core/error.hpp"
+#include "apq/core/log.hpp"
+#include "comm/chunks.hpp"
+
+namespace apq::comm {
+namespace {
+
+void check(int code, const char* call) {
+  if (code == MPI_SUCCESS) return;
+  std::array<char, MPI_MAX_ERROR_STRING> text{};
+  int length = 0;
+  MPI_Error_string(code, text.data(), &length);
+  fail(ErrorKind::environment, "{} failed ({})", call, std::string_view(text.data(), length));
+}
+
+#define APQ_MPI(call, ...) check(call(__VA_ARGS__), #call)
+
+int as_int(std::size_t count) { return static_cast<int>(count); }
+
+/// A message on its way, kept until MPI no longer needs it.
+struct Outgoing {
+  Bytes bytes;
+  std::uint64_t size;
+  std::vector<MPI_Request> requests = {};
+};
+
+class Mpi final : public Communicator {
+ public:
+  Mpi() {
+    int provided = 0;
+    APQ_MPI(MPI_Init_thread, nullptr, nullptr, MPI_THREAD_FUNNELED, &provided);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    validate(provided >= MPI_THREAD_FUNNELED, ErrorKind::environment,
+             "the MPI library gives thread level {} (FUNNELED is needed)", provided);
+    APQ_MPI(MPI_Comm_dup, MPI_COMM_WORLD, &world_);
+    APQ_MPI(MPI_Comm_set_errhandler, world_, MPI_ERRORS_RETURN);
+    APQ_MPI(MPI_Comm_rank, world_, &rank_);
+    APQ_MPI(MPI_Comm_size, world_, &size_);
+    const MPI_Aint bytes = root() ? sizeof(std::int64_t) : 0;
+    APQ_MPI(MPI_Win_allocate, bytes, sizeof(std::int64_t), MPI_INFO_NULL, world_, &counter_, &window_);
+    APQ_MPI(MPI_Win_set_errhandler, window_, MPI_ERRORS_RETURN);
+    reset_counter();
+  }
+
+  ~Mpi() override {
+    for (Outgoing& message : outgoing_)
+      MPI_Waitall(as_int(message.requests.size()), message.requests.data(), MPI_STATUSES_IGNORE);
+    MPI_Win_free(&window_);
+    MPI_Comm_free(&world_);
+    MPI_Finalize();
+  }
+
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+  void barrier() override { APQ_MPI(MPI_Barrier, world_); }
+
+  void broadcast(Bytes& bytes, int root) override {
+    std::uint64_t size = bytes.size();
+    APQ_MPI(MPI_Bcast, &size, 1, MPI_UINT64_T, root, world_);
+    bytes.resize(size);
+    broadcast_content(bytes, root);
+  }
+
+  std::vector<Bytes> all_gather(std::span<const std::byte> bytes) override {
+    const std::uint64_t mine = bytes.size();
+    std::vector<std::uint64_t> sizes(static_cast<std::size_t>(size_));
+    APQ_MPI(MPI_Allgather, &mine, 1, MPI_UINT64_T, sizes.data(), 1, MPI_UINT64_T, world_);
+    const std::uint64_t total = std::accumulate(sizes.begin(), sizes.end(), std::uint64_t{0});
+    return total <= kChunk ? gather_at_once(bytes, sizes, total) : gather_in_turn(bytes, sizes);
+  }
+
+  void sum(std::span<float> values) override { sum_all(values, MPI_FLOAT); }
+  void sum(std::span<double> values) override { sum_all(values, MPI_DOUBLE); }
+
+  std::int64_t max(std::int64_t value) override {
+    APQ_MPI(MPI_Allreduce, MPI_IN_PLACE, &value, 1, MPI_INT64_T, MPI_MAX, world_);
+    return value;
+  }
+
+  // The size goes first; messages of one sender and tag do not overtake each other.
+  void send(std::span<const std::byte> bytes, int to, int tag) override {
+    forget_delivered();
+    std::list<Outgoing> started;
+    Outgoing& message = started.emplace_back(Bytes(bytes.begin(), bytes.end()), bytes.size());
+    start(std::as_bytes(std::span(&message.size, 1)), to, tag, message.requests);
+    for_each_chunk(std::span<const std::byte>(message.bytes),
+                   [&](std::span<const std::byte> part) { start(part, to, tag, message.requests); });
+    outgoing_.splice(outgoing_.end(), started);
+  }
+
+  Bytes receive(int from, int tag) override {
+    std::uint64_t size = 0;
+    APQ_MPI(MPI_Recv, &size, sizeof(size), MPI_BYTE, from, tag, world_, MPI_STATUS_IGNORE);
+    Bytes bytes(size);
+    for_each_chunk(std::span(bytes), [&](std::span<std::byte> part) {
+      APQ_MPI(MPI_Recv, part.data(), as_int(part.size()), MPI_BYTE, from, tag, world_, MPI_STATUS_IGNORE);
+    });
+    forget_delivered();
+    return bytes;
+  }
+
+  // One-sided, so rank 0 need not answer: on one node this is an atomic in shared memory. Between nodes
+  // without such hardware Open MPI serves it when rank 0 is next inside any MPI call.
+  std::int64_t fetch_add() override {
+    const std::int64_t one = 1;
+    std::int64_t value = 0;
+    APQ_MPI(MPI_Win_lock, MPI_LOCK_SHARED, 0, 0, window_);
+    APQ_MPI(MPI_Fetch_and_op, &one, &value, MPI_INT64_T, 0, 0, MPI_SUM, window_);
+    APQ_MPI(MPI_Win_unlock, 0, window_);
+    return value;
+  }
+
+  void reset_counter() override {
+    barrier();  // nobody still draws from the old count
+    if (root()) {
+      APQ_MPI(MPI_Win_lock, MPI_LOCK_EXCLUSIVE, 0, 0, window_);
+      *counter_ = 0;
+      APQ_MPI(MPI_Win_unlock, 0, window_);
+    }
+    barrier();
+  }
+
+  [[noreturn]] void abort(int code) override {
+    log::flush();
+    MPI_Abort(MPI_COMM_WORLD, code);
+    std::_Exit(code);
+  }
+
+ private:
+  void broadcast_content(std::span<std::byte> bytes, int root) {
+    for_each_chunk(bytes, [&](std::span<std::byte> part) {
+      APQ_MPI(MPI_Bcast, part.data(), as_int(part.size()), MPI_BYTE, root, world_);
+    });
+  }
+
+  std::vector<Bytes> gather_at_once(std::span<const std::byte> bytes, const std::vector<std::uint64_t>& sizes,
+                                    std::size_t total) {
+    const std::vector<int> counts(sizes.begin(), sizes.end());
+    std::vector<int> starts(counts.size());
+    std::exclusive_scan(counts.begin(), counts.end(), starts.begin(), 0);
+    Bytes all(total);
+    APQ_MPI(MPI_Allgatherv, bytes.data(), as_int(bytes.size()), MPI_BYTE, all.data(), counts.data(),
+            starts.data(), MPI_BYTE, world_);
+    std::vector<Bytes> parts;
+    for (std::size_t r = 0; r < counts.size(); ++r)
+      parts.emplace_back(all.begin() + starts[r], all.begin() + starts[r] + counts[r]);
+    return parts;
+  }
+
+  std::vector<Bytes> gather_in_turn(std::span<const std::byte> bytes,
+                                    const std::vector<std::uint64_t>& sizes) {
+    std::vector<Bytes> parts;
+    for (int r = 0; r < size_; ++r) {
+      if (r == rank_)
+        parts.emplace_back(bytes.begin(), bytes.end());
+      else
+        parts.emplace_back(sizes[static_cast<std::size_t>(r)]);
+      broadcast_content(parts.back(), r);
+    }
+    return parts;
+  }
+
+  template <class T>
+  void sum_all(std::span<T> values, MPI_Datatype type) {
+    for_each_chunk(values, [&](std::span<T> part) {
+      APQ_MPI(MPI_Allreduce, MPI_IN_PLACE, part.data(), as_int(part.size()), type, MPI_SUM, world_);
+    });
+  }
+
+  void start(std::span<const std::byte> part, int to, int tag, std::vector<MPI_Request>& requests) {
+    APQ_MPI(MPI_Isend, part.data(), as_int(part.size()), MPI_BYTE, to, tag, world_, &requests.emplace_back());
+  }
+
+  void forget_delivered() {
+    outgoing_.remove_if([](Outgoing& message) {
+      int delivered = 0;
+      APQ_MPI(MPI_Testall, as_int(message.requests.size()), message.requests.data(), &delivered,
+              MPI_STATUSES_IGNORE);
+      return delivered != 0;
+    });
+  }
+
+  MPI_Comm world_ = MPI_COMM_NULL;
+  int rank_ = 0;
+  int size_ = 1;
+  MPI_Win window_ = MPI_WIN_NULL;
+  std::int64_t* counter_ = nullptr;  ///< in the window; only on rank 0
+  std::list<Outgoing> outgoing_;
+};
+
+}  // namespace
+
+std::unique_ptr<Communicator> make_mpi() { return std::make_unique<Mpi>(); }
+
+std::string library_version() {
+  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
+  int length = 0;
+  APQ_MPI(MPI_Get_library_version, text.data(), &length);
+  // "Open MPI v4.1.4, package: ..." or "MPICH Version: 4.0.2\n..."
+  std::string version(text.data(), static_cast<std::size_t>(length));
+  version.erase(std::min(version.find_first_of(",\n"), version.size()));
+  if (const auto v = version.find(" v"); v != std::string::npos) version.erase(v + 1, 1);
+  return version;
+}
+
+}  // namespace apq::comm

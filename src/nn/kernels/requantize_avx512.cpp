@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The apq authors
+#include "nn/kernels/requantize.hpp"
+#include "nn/kernels/requantize_kernels.inc"
+
+namespace apq::nn {
+const RequantizeKernels kRequantizeAvx512 = {"avx512",   to_u8,    to_stream, from_stream,
+                                             from_float, sum_rows, accumulate};
+}

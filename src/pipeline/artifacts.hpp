@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The apq authors
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "apq/hw/cost_model.hpp"
+#include "apq/io/archive.hpp"
+#include "apq/nn/integer.hpp"
+#include "apq/predictor/predictor.hpp"
+#include "apq/search/evolution.hpp"
+
+namespace apq::pipeline {
+
+namespace fs = std::filesystem;
+
+/// A network whose integer accuracy was measured.
+struct Measured {
+  space::Genome genome;
+  int budget = 0;
+  std::string source;    ///< sample, islands, random
+  double predicted = 0;  ///< by the predictor of its time; 0 for samples
+  double accuracy = 0;   ///< validation
+};
+
+std::string pairs_fp32_csv(const space::SearchSpace& space, const std::vector<predictor::Pair>& pairs);
+std::vector<predictor::Pair> read_pairs_fp32(const space::SearchSpace& space, const fs::path& path);
+std::string pairs_int8_csv(const space::SearchSpace& space, const hw::CostModel& costs,
+                           const std::vector<Measured>& pairs);
+std::vector<Measured> read_pairs_int8(const space::SearchSpace& space, const fs::path& path);
+std::vector<predictor::Pair> as_pairs(const std::vector<Measured>& measured);
+
+/// pareto.csv: every network measured by the search; front = 1 when nothing of its source is better in
+/// latency and accuracy.
+std::string pareto_csv(const space::SearchSpace& space, const hw::CostModel& costs,
+                       const std::vector<search::Budget>& budgets, const std::vector<Measured>& measured);
+std::vector<Measured> read_measured(const space::SearchSpace& space, const std::string& pareto_csv,
+                                    const std::string& origin, const std::vector<search::Budget>& budgets);
+/// As individuals with measured accuracy.
+std::vector<search::Individual> individuals(const hw::CostModel& costs, const std::vector<Measured>& measured,
+                                            const std::string& source);
+
+io::Archive network_archive(const nn::IntegerNetwork& network);
+nn::IntegerNetwork network_from(const io::Archive& archive);
+
+/// predictor.json: {"fp32": quality, "int8": [quality, ...]}; a refit appends to the list, with its version.
+std::string predictor_json(const predictor::Quality& fp32, const std::vector<predictor::Quality>& int8);
+std::string append_refit(const std::string& predictor_json, const predictor::Quality& int8);
+
+}  // namespace apq::pipeline

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The apq authors
+#include <algorithm>
+
+#include "apq/core/log.hpp"
+#include "apq/eval/evaluators.hpp"
+#include "apq/io/files.hpp"
+#include "pipeline/artifacts.hpp"
+#include "pipeline/context.hpp"
+
+namespace apq::pipeline {
+
+namespace {
+
+/// Costs without accuracy: enough for drawing genomes within a budget.
+class CostsOnly final : public search::Evaluator {
+ public:
+  explicit CostsOnly(const hw::CostModel& costs) : costs_(&costs) {}
+  void evaluate(std::span<const space::Genome> genomes, std::span<search::Score> scores) override {
+    for (std::size_t i = 0; i < genomes.size(); ++i) scores[i] = {0, costs_->cost(genomes[i]).values};
+  }
+  double cost(const space::Genome& genome, int metric) const override {
+    return costs_->cost(genome, static_cast<hw::Metric>(metric));
+  }
+
+ private:
+  const hw::CostModel* costs_;
+};
+
+space::Genome fp32_genome(const Context& c, std::int64_t i) {
+  RandomStream random(c.config.seed, Purpose::fp32_pair, static_cast<std::uint64_t>(i));
+  return c.space.sample(random);
+}
+
+/// One in (budgets + 1) samples is free, the others lie within a budget each, where the search will look.
+space::Genome int8_genome(const Context& c, std::int64_t i) {
+  RandomStream random(c.config.seed, Purpose::int8_pair, static_cast<std::uint64_t>(i));
+  const std::size_t b = static_cast<std::size_t>(i) % (c.budgets.size() + 1);
+  if (b == c.budgets.size()) return c.space.sample(random);
+  return search::random_within(c.space, CostsOnly(c.costs), c.budgets[b], c.smallest[b], random);
+}
+
+std::map<std::int64_t, double> known(const io::Archive& a, const std::string& key) {
+  std::map<std::int64_t, double> results;
+  const auto indices = a.integers(key + ".index");
+  const auto values = a.doubles(key + ".accuracy");
+  for (std::size_t i = 0; i < indices.size() && i < values.size(); ++i) results[indices[i]] = values[i];
+  return results;
+}
+
+void put(io::Archive& a, const std::string& key, const std::map<std::int64_t, double>& results) {
+  std::vector<std::int64_t> indices;
+  std::vector<double> values;
+  for (const auto& [index, value] : results) {
+    indices.push_back(index);
+    values.push_back(value);
+  }
+  a.put(key + ".index", indices);
+  a.put(key + ".accuracy", values);
+}
+
+std::string spread(const std::map<std::int64_t, double>& results) {
+  if (results.empty()) return "none";
+  const auto [low, high] = std::minmax_element(
+      results.begin(), results.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  return fmt::format("{:.2f} to {:.2f} %", 100 * low->second, 100 * high->second);
+}
+
+}  // namespace
+
+void run_collect(Context& c) {
+  const auto net = load_supernet(c);
+  eval::TrueEvaluator evaluator(*net, *c.data, c.config.seed);
+  const auto& options = c.config.pairs;
+  std::map<std::int64_t, double> fp32, int8;
+  if (const auto state = c.restore()) {
+    fp32 = known(*state, "fp32");
+    int8 = known(*state, "int8");
+  }
+  const auto save = [&] {
+    io::Archive a;
+    put(a, "fp32", fp32);
+    put(a, "int8", int8);
+    c.checkpoints().save(static_cast<std::int64_t>(fp32.size() + int8.size()), a);
+  };
+  distribute(
+      c, options.fp32, fp32, "float pairs",
+      [&](std::int64_t i) {
+        return evaluator.float_accuracy(fp32_genome(c, i), options.recalibration, options.fp32_images);
+      },
+      save);
+  distribute(
+      c, options.int8, int8, "int8 pairs",
+      [&](std::int64_t i) {
+        return evaluator.integer_accuracy(int8_genome(c, i), options.qat, options.int8_images);
+      },
+      save);
+
+  if (!c.comm.root()) return;
+  std::vector<predictor::Pair> fp32_pairs;
+  for (const auto& [i, accuracy] : fp32)
+    fp32_pairs.push_back({c.space.canonical(fp32_genome(c, i)), accuracy});
+  std::vector<Measured> int8_pairs;
+  for (const auto& [i, accuracy] : int8)
+    int8_pairs.push_back({c.space.canonical(int8_genome(c, i)), 0, "sample", 0, accuracy});
+  io::write_atomically(c.out / "pairs_fp32.csv", pairs_fp32_csv(c.space, fp32_pairs));
+  io::write_atomically(c.out / "pairs_int8.csv", pairs_int8_csv(c.space, c.costs, int8_pairs));
+  log::info("collect: {} float pairs ({}), {} int8 pairs ({})", fp32.size(), spread(fp32), int8.size(),
+            spread(int8));
+}
+
+}  // namespace apq::pipeline

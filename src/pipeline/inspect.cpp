@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The apq authors
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "apq/core/error.hpp"
+#include "apq/io/files.hpp"
+#include "apq/nn/ops.hpp"
+#include "apq/pipeline/pipeline.hpp"
+#include "pipeline/artifacts.hpp"
+#include "pipeline/context.hpp"
+#include "pipeline/results.hpp"
+
+namespace apq::pipeline {
+
+namespace {
+
+/// Largest activations of one training step, MiB: every layer keeps its result before and after
+/// normalisation.
+double training_mib(const space::SearchSpace& space, int batch) {
+  double values = 0, widest = 0;
+  for (const auto& l : space.expand(space.largest())) {
+    const double n = static_cast<double>(batch) * l.size_out() * l.size_out() * l.cout;
+    values += 2 * n;
+    widest = std::max(widest, n);
+  }
+  return (values + 3 * widest) * 4 / (1 << 20);
+}
+
+}  // namespace
+
+std::string check(const config::Config& config) {
+  const auto comm = comm::make_serial();
+  const Context c(*comm, config, {}, {});
+  std::string text = fmt::format(
+      "configuration {} (hash {}) is valid\nspace: {} blocks in {} stages, 10^{:.1f} networks, encoding {} + "
+      "{} slots\n"
+      "data: {} training and {} validation images of {}x{}x{}, {} classes\n",
+      config.name, config::hash(config), c.space.blocks().size(), c.space.stages(), c.space.log10_size(),
+      c.space.architecture_slots(), c.space.bit_slots(), c.data->train_count(), c.data->validation_count(),
+      c.data->size(), c.data->size(), c.data->channels(), c.data->classes());
+  text += fmt::format("reachable on {}:\n", c.costs.device().name());
+  for (int m = 0; m < hw::kMetrics; ++m) {
+    const auto metric = static_cast<hw::Metric>(m);
+    text += fmt::format("  {:12} {:12.6g} to {:.6g}\n", hw::metric_name(metric),
+                        c.costs.smallest(metric).value, c.costs.largest(metric).value);
+  }
+  text += "budgets:\n";
+  for (const auto& b : c.budgets) text += fmt::format("  {} is reachable\n", b.name);
+  const auto spec = c.space.expand(c.space.largest());
+  double macs = 0;
+  for (const auto& l : spec) macs += static_cast<double>(l.macs());
+  const double images = static_cast<double>(c.data->train_count() + c.data->validation_count());
+  text += fmt::format(
+      "largest network: {:.2f} MMAC\nmemory a rank: about {:.0f} MiB\n", macs / 1e6,
+      training_mib(c.space, config.supernet.batch) +
+          images * static_cast<double>(c.data->size() * c.data->size() * c.data->channels()) / (1 << 20) +
+          150);
+  return text;
+}
+
+std::string cost_table(const config::Config& config, const std::string& genome_text, bool breakdown) {
+  const space::SearchSpace space(config.space);
+  const hw::CostModel costs = make_costs(config, space);
+  const space::Genome genome = space.from_text(genome_text);
+  const hw::Cost total = costs.cost(genome);
+  std::string text;
+  for (int m = 0; m < hw::kMetrics; ++m)
+    text += fmt::format("{} {}\n", hw::metric_name(static_cast<hw::Metric>(m)),
+                        io::number(total.values[static_cast<std::size_t>(m)]));
+  if (!breakdown) return text;
+  text += fmt::format("\n{:24} {:>5} {:>5} {:>4} {:>3} {:>7} {:>12} {:>7} {:>12}\n", "layer", "cin", "cout",
+                      "size", "k", "bits", "latency_ms", "share", "energy_mj");
+  for (const auto& l : space.expand(genome)) {
+    const hw::Cost cost = hw::layer_cost(costs.device(), l);
+    text += fmt::format(
+        "{:24} {:5} {:5} {:4} {:3} {:>7} {:12.6f} {:6.1f}% {:12.6f}\n", l.name(), l.cin, l.cout, l.size,
+        l.kernel, fmt::format("W{}A{}", l.weight_bits, l.activation_bits), cost[hw::Metric::latency_ms],
+        100 * cost[hw::Metric::latency_ms] / total[hw::Metric::latency_ms], cost[hw::Metric::energy_mj]);
+  }
+  return text;
+}
+
+std::string evaluate(const fs::path& run_folder, const std::string& network) {
+  validate(fs::exists(run_folder / "config.yaml") && fs::exists(run_folder / "networks.json"),
+           ErrorKind::data,
+           "{} holds no finished run (config.yaml or networks.json is missing) finish the run first",
+           run_folder.string());
+  const config::Config config = config::load(run_folder / "config.yaml");
+  nn::set_threads(config.threads);
+  nn::integer_self_test();
+  const data::Dataset data(data::read_train(config.data), config.data, config.seed);
+  const data::ImageSet test = data::read_test(config.data);
+  const auto list =
+      nlohmann::ordered_json::parse(io::read_text(run_folder / "networks.json"), nullptr, false);
+  validate(list.is_array(), ErrorKind::data, "{} is damaged (no list) run 'apq finetune' again",
+           (run_folder / "networks.json").string());
+  std::string text, names;
+  for (const auto& n : list) {
+    const std::string file = n.value("file", "");
+    names += (names.empty() ? "" : ", ") + file;
+    if (!network.empty() && network != file && network != fs::path(file).stem()) continue;
+    const auto integer = network_from(io::Archive::load(run_folder / file, "network"));
+    const double accuracy = test_accuracy(integer, data, test);
+    text += fmt::format("{} {}<={}: test {} ({:.2f} %)\n", file, n["budget"].value("metric", ""),
+                        io::number(n["budget"].value("limit", 0.0)), io::number(accuracy), 100 * accuracy);
+  }
+  validate(!text.empty(), ErrorKind::usage, "no network {} in {} (there are: {})", network,
+           run_folder.string(), names);
+  return text;
+}
+
+}  // namespace apq::pipeline

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The apq authors
+#include <algorithm>
+
+#include "apq/core/log.hpp"
+#include "apq/io/files.hpp"
+#include "apq/predictor/predictor.hpp"
+#include "pipeline/artifacts.hpp"
+#include "pipeline/context.hpp"
+
+namespace apq::pipeline {
+
+void run_predictor(Context& c) {
+  if (!c.comm.root()) return;
+  const auto& options = c.config.predictor;
+  const auto fp32_pairs = read_pairs_fp32(c.space, c.artifact("pairs_fp32.csv", "collect"));
+  auto int8_pairs = read_pairs_int8(c.space, c.artifact("pairs_int8.csv", "collect"));
+  std::erase_if(int8_pairs, [](const Measured& m) { return m.source != "sample"; });
+
+  predictor::Predictor fp32(c.space, false, options, c.config.seed);
+  const auto fp32_quality = fp32.fit(fp32_pairs);
+  predictor::Predictor int8(c.space, true, options, c.config.seed);
+  if (options.transfer) int8.transfer_from(fp32);
+  const auto int8_quality = int8.fit(as_pairs(int8_pairs));
+  log::info("predictor: float, {} pairs: held-out Kendall tau {:.3f}, pairwise {:.1f} %", fp32_quality.pairs,
+            fp32_quality.kendall_tau, 100 * fp32_quality.pairwise_accuracy);
+  log::info("predictor: int8 ({}), {} pairs: held-out Kendall tau {:.3f}, pairwise {:.1f} %",
+            options.transfer ? "transferred" : "from scratch", int8_quality.pairs, int8_quality.kendall_tau,
+            100 * int8_quality.pairwise_accuracy);
+
+  io::Archive artifact;
+  artifact.put("space", c.space.describe());
+  artifact.put("fp32", fp32.weights());
+  artifact.put("int8", int8.weights());
+  artifact.save(c.out / "predictor.ckpt", "predictor");
+  io::write_atomically(c.out / "predictor.json", predictor_json(fp32_quality, {int8_quality}));
+}
+
+}  // namespace apq::pipeline

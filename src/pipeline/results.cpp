@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The apq authors
+#include "pipeline/results.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "apq/core/error.hpp"
+#include "apq/core/process.hpp"
+#include "apq/io/files.hpp"
+#include "apq/nn/ops.hpp"
+#include "apq/search/pareto.hpp"
+#include "pipeline/artifacts.hpp"
+
+namespace apq::pipeline {
+
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+Json cost_json(const hw::Cost& cost) {
+  Json json;
+  for (int m = 0; m < hw::kMetrics; ++m)
+    json[hw::metric_name(static_cast<hw::Metric>(m))] = cost.values[static_cast<std::size_t>(m)];
+  return json;
+}
+
+/// Islands against random search on the networks measured, in accuracy and latency.
+Json comparison(const Context& c) {
+  const auto measured = read_measured(c.space, io::read_text(c.out / "pareto.csv"), "pareto.csv", c.budgets);
+  const auto islands = individuals(c.costs, measured, "islands"),
+             random = individuals(c.costs, measured, "random");
+  double worst = 1, slowest = 0;
+  for (const auto* list : {&islands, &random})
+    for (const auto& i : *list) {
+      worst = std::min(worst, i.score.accuracy);
+      slowest = std::max(slowest, i.score.costs[0]);
+    }
+  const auto dominated = std::count_if(random.begin(), random.end(), [&](const auto& r) {
+    return std::any_of(islands.begin(), islands.end(),
+                       [&](const auto& i) { return search::dominates(i.score, r.score, 0); });
+  });
+  return {{"evaluations", islands.size()},
+          {"random_evaluations", random.size()},
+          {"reference_accuracy", worst},
+          {"reference_latency_ms", slowest},
+          {"islands_hypervolume", search::hypervolume(islands, 0, worst, slowest)},
+          {"random_hypervolume", search::hypervolume(random, 0, worst, slowest)},
+          {"random_dominated_share",
+           random.empty() ? 0 : static_cast<double>(dominated) / static_cast<double>(random.size())}};
+}
+
+}  // namespace
+
+double test_accuracy(const nn::IntegerNetwork& network, const data::Dataset& data,
+                     const data::ImageSet& test) {
+  constexpr int kBatch = 125;
+  nn::IntegerExecutor executor(network);
+  std::vector<float> x(test.image_bytes() * kBatch);
+  std::vector<std::int32_t> labels(kBatch);
+  std::int64_t correct = 0;
+  for (std::int64_t first = 0; first < test.count; first += kBatch) {
+    const int n = static_cast<int>(std::min<std::int64_t>(kBatch, test.count - first));
+    data.normalise(test, first, n, x.data(), labels.data());
+    correct += nn::count_correct(n, data.classes(), executor.forward(x.data(), n), labels.data());
+  }
+  return static_cast<double>(correct) / test.count;
+}
+
+void write_best(const fs::path& path, const std::vector<FinalNetwork>& networks) {
+  std::string text =
+      "# The best network found for each budget. Accuracies are fractions; test and validation are those\n"
+      "# of the integer network in `file`.\nnetworks:\n";
+  for (const auto& n : networks) {
+    text += fmt::format("  - budget: {{metric: {}, limit: {}}}\n    genome: \"{}\"\n    cost: {{", n.metric,
+                        io::number(n.limit), n.genome);
+    for (int m = 0; m < hw::kMetrics; ++m)
+      text += fmt::format("{}{}: {}", m ? ", " : "", hw::metric_name(static_cast<hw::Metric>(m)),
+                          io::number(n.cost.values[static_cast<std::size_t>(m)]));
+    text += fmt::format("}}\n    accuracy: {{predicted: {}, validation: {}, test: {}}}\n    file: {}\n",
+                        io::number(n.predicted), io::number(n.validation), io::number(n.test), n.file);
+  }
+  io::write_atomically(path, text);
+}
+
+std::string finals_json(const std::vector<FinalNetwork>& networks) {
+  Json list = Json::array();
+  for (const auto& n : networks)
+    list.push_back(
+        {{"budget", {{"metric", n.metric}, {"limit", n.limit}}},
+         {"genome", n.genome},
+         {"cost", cost_json(n.cost)},
+         {"accuracy", {{"predicted", n.predicted}, {"validation", n.validation}, {"test", n.test}}},
+         {"file", n.file}});
+  return list.dump(1) + "\n";
+}
+
+std::vector<StageRecord> read_stages(const fs::path& out) {
+  const fs::path path = out / "checkpoints" / "stages.json";
+  std::vector<StageRecord> stages;
+  if (!fs::exists(path)) return stages;
+  const Json json = Json::parse(io::read_text(path), nullptr, false);
+  validate(json.is_array(), ErrorKind::checkpoint,
+           "{} is damaged (no list of stages) start afresh in another folder", path.string());
+  for (const auto& s : json)
+    stages.push_back(
+        {s.value("name", ""), s.value("seconds", 0.0), s.value("peak_rss_mb", 0.0), s.value("done", false)});
+  return stages;
+}
+
+void write_stages(const fs::path& out, const std::vector<StageRecord>& stages) {
+  Json list = Json::array();
+  for (const auto& s : stages)
+    list.push_back(
+        {{"name", s.name}, {"seconds", s.seconds}, {"peak_rss_mb", s.peak_rss_mb}, {"done", s.done}});
+  io::write_atomically(out / "checkpoints" / "stages.json", list.dump(1) + "\n");
+}
+
+void write_summary(const Context& c, const std::vector<StageRecord>& stages) {
+  const HostInfo host = host_info();
+  Json json{{"name", c.config.name},  {"version", version()},   {"config_hash", config::hash(c.config)},
+            {"seed", c.config.seed},  {"ranks", c.comm.size()}, {"threads", c.config.threads},
+            {"host", host.name},      {"cpu", host.cpu},        {"isa", host.isa},
+            {"stages", Json::array()}};
+  for (const auto& s : stages)
+    if (s.done)
+      json["stages"].push_back({{"name", s.name}, {"seconds", s.seconds}, {"peak_rss_mb", s.peak_rss_mb}});
+  json["networks"] = fs::exists(c.out / "networks.json")
+                         ? Json::parse(io::read_text(c.out / "networks.json"), nullptr, false)
+                         : Json::array();
+  if (fs::exists(c.out / "pareto.csv")) json["search"] = comparison(c);
+  io::write_atomically(c.out / "summary.json", json.dump(1) + "\n");
+}
+
+}  // namespace apq::pipeline

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The apq authors
+#include <algorithm>
+#include <set>
+
+#include "apq/core/error.hpp"
+#include "apq/core/log.hpp"
+#include "apq/core/process.hpp"
+#include "apq/eval/evaluators.hpp"
+#include "apq/io/files.hpp"
+#include "apq/island/archipelago.hpp"
+#include "apq/search/pareto.hpp"
+#include "pipeline/artifacts.hpp"
+#include "pipeline/context.hpp"
+
+namespace apq::pipeline {
+
+namespace {
+
+/// The search of one run on one rank: islands, the predictor they are scored with, and what was measured.
+class Search {
+ public:
+  explicit Search(Context& c)
+      : c_(c),
+        net_(load_supernet(c)),
+        truth_(*net_, *c.data, c.config.seed),
+        fp32_(c.space, false, c.config.predictor, c.config.seed),
+        int8_(c.space, true, c.config.predictor, c.config.seed),
+        predicted_(int8_, c.costs),
+        islands_(c.comm, c.space, c.budgets, c.smallest, c.config.search.evolution, c.config.search.islands,
+                 c.config.seed) {}
+
+  void run();
+
+ private:
+  void start();
+  void resume(const io::Archive& state);
+  io::Archive state();
+  void save(bool collective_state);
+  void measure_elites();
+  void measure_random();
+  void refit();
+  std::vector<Measured> candidates();
+  void measure(std::vector<Measured> batch, const std::string& title);
+  void write_results();
+
+  Context& c_;
+  std::unique_ptr<supernet::Supernet> net_;
+  eval::TrueEvaluator truth_;
+  predictor::Predictor fp32_, int8_;
+  eval::PredictedEvaluator predicted_;
+  island::Archipelago islands_;
+  std::vector<Measured> samples_, measured_;
+  std::string quality_;                     ///< predictor.json
+  std::int64_t measured_at_ = 0;            ///< generation of the last measurement
+  std::map<std::int64_t, double> pending_;  ///< results of an unfinished measurement, by index
+  io::Archive islands_state_;               ///< of the last boundary, for checkpoints during a measurement
+};
+
+void Search::start() {
+  io::Archive inputs;
+  if (c_.comm.root()) {
+    const io::Archive predictor = io::Archive::load(c_.artifact("predictor.ckpt", "predictor"), "predictor");
+    validate(predictor.text("space") == c_.space.describe(), ErrorKind::checkpoint,
+             "predictor.ckpt belongs to another search space (its space is \"{}\") run 'apq predictor' again",
+             predictor.text("space"));
+    inputs.put("fp32", predictor.floats("fp32"));
+    inputs.put("int8", predictor.floats("int8"));
+    inputs.put("quality", io::read_text(c_.artifact("predictor.json", "predictor")));
+    auto pairs = read_pairs_int8(c_.space, c_.artifact("pairs_int8.csv", "collect"));
+    std::erase_if(pairs, [](const Measured& m) { return m.source != "sample"; });
+    inputs.put("pairs", pairs_int8_csv(c_.space, c_.costs, pairs));
+    samples_ = std::move(pairs);
+  }
+  broadcast(c_.comm, inputs);
+  fp32_.load(inputs.floats("fp32"));
+  int8_.load(inputs.floats("int8"));
+  quality_ = inputs.text("quality");
+}
+
+io::Archive Search::state() {
+  io::Archive a = islands_state_;
+  a.put("predictor", int8_.weights());
+  a.put("quality", quality_);
+  a.put("measured_at", measured_at_);
+  a.put("measured", pareto_csv(c_.space, c_.costs, c_.budgets, measured_));
+  std::vector<std::int64_t> index;
+  std::vector<double> accuracy;
+  for (const auto& [i, v] : pending_) {
+    index.push_back(i);
+    accuracy.push_back(v);
+  }
+  a.put("pending.index", index);
+  a.put("pending.accuracy", accuracy);
+  return a;
+}
+
+/// Collective when the islands moved since the last call; the root writes.
+void Search::save(bool islands_moved) {
+  if (islands_moved) islands_state_ = islands_.save();
+  if (c_.comm.root())
+    c_.checkpoints().save(
+        islands_.generation() * 100000 + static_cast<std::int64_t>(measured_.size() + pending_.size()),
+        state());
+}
+
+void Search::resume(const io::Archive& a) {
+  islands_.load(a);
+  islands_state_ = islands_.save();
+  int8_.load(a.floats("predictor"));
+  quality_ = a.text("quality");
+  measured_at_ = a.integer("measured_at");
+  measured_ = read_measured(c_.space, a.text("measured"), "checkpoint", c_.budgets);
+  const auto index = a.integers("pending.index");
+  const auto accuracy = a.doubles("pending.accuracy");
+  for (std::size_t i = 0; i < index.size() && i < accuracy.size(); ++i) pending_[index[i]] = accuracy[i];
+}
+
+/// For every island and budget the best elites that nobody measured yet.
+std::vector<Measured> Search::candidates() {
+  const int wanted = c_.config.search.evaluated_elites, offered = 4 * wanted + 4;
+  std::set<space::Genome> known;
+  for (const Measured& m : measured_) known.insert(m.genome);
+  const auto elites = islands_.island_elites(offered);
+  std::vector<Measured> batch;
+  for (std::size_t b = 0; b < elites.size(); ++b)
+    for (std::size_t first = 0; first < elites[b].size(); first += static_cast<std::size_t>(offered)) {
+      int taken = 0;
+      const std::size_t last = std::min(elites[b].size(), first + static_cast<std::size_t>(offered));
+      for (std::size_t k = first; k < last && taken < wanted; ++k) {
+        const auto& individual = elites[b][k];
+        if (!known.insert(individual.genome).second) continue;
+        batch.push_back({individual.genome, static_cast<int>(b), "islands", individual.score.accuracy, 0});
+        ++taken;
+      }
+    }
+  return batch;
+}
+
+void Search::measure(std::vector<Measured> batch, const std::string& title) {
+  distribute(
+      c_, static_cast<std::int64_t>(batch.size()), pending_, title,
+      [&](std::int64_t i) {
+        return truth_.integer_accuracy(batch[static_cast<std::size_t>(i)].genome, c_.config.pairs.qat,
+                                       c_.config.pairs.int8_images);
+      },
+      [&] { save(false); });
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    batch[i].accuracy = pending_.at(static_cast<std::int64_t>(i));
+    measured_.push_back(std::move(batch[i]));
+  }
+  pending_.clear();
+}
+
+/// Rank 0 trains on all pairs so far and broadcasts; every population is scored again.
+void Search::refit() {
+  io::Archive fitted;
+  if (c_.comm.root()) {
+    auto pairs = as_pairs(samples_);
+    for (const auto& p : as_pairs(measured_)) pairs.push_back(p);
+    predictor::Predictor fresh(c_.space, true, c_.config.predictor, c_.config.seed);
+    if (c_.config.predictor.transfer) fresh.transfer_from(fp32_);
+    const auto quality = fresh.fit(pairs);
+    log::info("search: predictor refitted on {} int8 pairs, held-out Kendall tau {:.3f}", quality.pairs,
+              quality.kendall_tau);
+    fitted.put("int8", fresh.weights());
+    fitted.put("quality", append_refit(quality_, quality));
+  }
+  broadcast(c_.comm, fitted);
+  int8_.load(fitted.floats("int8"));
+  quality_ = fitted.text("quality");
+  islands_.rescore(predicted_);
+}
+
+void Search::measure_elites() {
+  measure(candidates(), fmt::format("measuring elites of generation {}", islands_.generation()));
+  measured_at_ = islands_.generation();
+  refit();
+}
+
+/// As many random networks within the budgets, measured the same way.
+void Search::measure_random() {
+  const auto count =
+      std::count_if(measured_.begin(), measured_.end(), [](auto& m) { return m.source == "islands"; });
+  std::vector<Measured> batch;
+  for (std::int64_t i = 0; i < count; ++i) {
+    RandomStream random(c_.config.seed, Purpose::random_search, static_cast<std::uint64_t>(i));
+    const std::size_t b = static_cast<std::size_t>(i) % c_.budgets.size();
+    batch.push_back({c_.space.canonical(
+                         search::random_within(c_.space, predicted_, c_.budgets[b], c_.smallest[b], random)),
+                     static_cast<int>(b), "random", 0, 0});
+  }
+  measure(std::move(batch), "measuring random networks");
+}
+
+void Search::run() {
+  const auto& options = c_.config.search;
+  start();
+  if (const auto state = c_.restore()) {
+    resume(*state);
+  } else {
+    islands_.initialise(predicted_);
+    islands_state_ = islands_.save();
+  }
+  Progress progress("search", options.generations, c_.comm.root());
+  while (islands_.generation() < options.generations || measured_at_ < islands_.generation()) {
+    const std::int64_t generation = islands_.generation();
+    const bool due = generation > measured_at_ &&
+                     (generation % options.evaluation_interval == 0 || generation == options.generations);
+    if (due) {
+      islands_state_ = islands_.save();
+      measure_elites();
+      save(true);
+      continue;
+    }
+    islands_.step(predicted_);
+    progress.update(islands_.generation());
+    const bool stop = c_.stop_agreed();
+    if (c_.checkpoint_due() || stop) save(true);
+    if (stop) c_.stop_early();
+  }
+  progress.finish();
+  if (options.random_baseline &&
+      std::none_of(measured_.begin(), measured_.end(), [](auto& m) { return m.source == "random"; }))
+    measure_random();
+  write_results();
+}
+
+void Search::write_results() {
+  const auto rows = islands_.history();
+  if (!c_.comm.root()) return;
+  io::CsvWriter history(
+      {"generation", "island", "budget", "best_accuracy_predicted", "mean_accuracy_predicted", "best_cost"});
+  for (const auto& r : rows)
+    history.row({std::to_string(r.generation), std::to_string(r.island),
+                 c_.budgets[static_cast<std::size_t>(r.budget)].name, io::number(r.best_accuracy),
+                 io::number(r.mean_accuracy), io::number(r.best_cost)});
+  history.save(c_.out / "history.csv");
+  io::write_atomically(c_.out / "pareto.csv", pareto_csv(c_.space, c_.costs, c_.budgets, measured_));
+  io::write_atomically(c_.out / "predictor.json", quality_);
+  std::vector<Measured> pairs = samples_;
+  std::copy_if(measured_.begin(), measured_.end(), std::back_inserter(pairs),
+               [](auto& m) { return m.source == "islands"; });
+  io::write_atomically(c_.out / "pairs_int8.csv", pairs_int8_csv(c_.space, c_.costs, pairs));
+  log::info("search: {} networks measured", measured_.size());
+}
+
+}  // namespace
+
+void run_search(Context& c) { Search(c).run(); }
+
+}  // namespace apq::pipeline

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The apq authors
+#include "apq/predictor/predictor.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "apq/core/error.hpp"
+#include "apq/core/random.hpp"
+#include "predictor/perceptron.hpp"
+#include "predictor/training.hpp"
+
+namespace apq::predictor {
+namespace {
+
+/// Fewer pairs than this are not split.
+constexpr std::size_t kFewestToSplit = 10;
+/// Genomes per forward pass. Always the same matrix shapes, so that an output depends on its genome alone.
+constexpr std::size_t kChunk = 64;
+
+/// Layers as keys of their initial values.
+enum Layer : std::uint64_t { kArchitecture, kBits, kSecond, kThird, kOutput };
+
+Shape shape_of(const space::SearchSpace& space, bool with_bits, int hidden) {
+  return {static_cast<std::size_t>(with_bits ? space.slots() : space.architecture_slots()),
+          static_cast<std::size_t>(hidden)};
+}
+
+/// He et al. 2015: the deviation that keeps the variance through a ReLU for `inputs` inputs of about one.
+void he_normal(std::uint64_t seed, Layer layer, std::size_t inputs, std::span<float> weights) {
+  RandomStream random(seed, Purpose::predictor_init, layer);
+  const double deviation = std::sqrt(2.0 / static_cast<double>(inputs));
+  for (float& weight : weights) weight = static_cast<float>(deviation * random.normal());
+}
+
+void check(const PredictorOptions& o) {
+  const auto require = [](bool ok, const char* key, double value, const char* reason) {
+    validate(ok, ErrorKind::usage, "predictor.{} = {} (it must be {}) change it", key, value, reason);
+  };
+  require(o.hidden >= 1, "hidden", o.hidden, "at least 1");
+  require(o.epochs >= 1, "epochs", o.epochs, "at least 1");
+  require(o.patience >= 1, "patience", o.patience, "at least 1");
+  require(o.batch >= 1, "batch", o.batch, "at least 1");
+  require(o.learning_rate > 0, "learning_rate", o.learning_rate, "above 0");
+  require(o.weight_decay >= 0, "weight_decay", o.weight_decay, "0 or more");
+  require(o.held_out >= 0 && o.held_out < 1, "held_out", o.held_out, "at least 0 and below 1");
+  require(o.trunk_rate >= 0, "trunk_rate", o.trunk_rate, "0 or more");
+}
+
+struct Split {
+  std::vector<Pair> training, held_out;
+};
+
+Split split(const space::SearchSpace& space, std::span<const Pair> pairs, double share, std::uint64_t seed) {
+  const std::vector<Pair> all(pairs.begin(), pairs.end());
+  Split result;
+  for (const Pair& pair : all) {
+    const double draw = RandomStream(seed, Purpose::predictor_split, space.hash(pair.genome)).uniform();
+    (draw < share ? result.held_out : result.training).push_back(pair);
+  }
+  const bool enough = all.size() >= kFewestToSplit && result.held_out.size() >= 2 && !result.training.empty();
+  return enough ? result : Split{all, all};
+}
+
+}  // namespace
+
+Predictor::Predictor(const space::SearchSpace& space, bool with_bits, const PredictorOptions& options,
+                     std::uint64_t seed)
+    : space_(&space), options_(options), seed_(seed), with_bits_(with_bits) {
+  check(options);
+  const Shape shape = shape_of(space, with_bits, options.hidden);
+  parameters_.assign(shape.size(), 0);
+  const std::span<float> all(parameters_);
+  const std::size_t n = shape.hidden;
+  const std::size_t bit_rows = static_cast<std::size_t>(space.architecture_slots()) * n;
+  std::vector<std::int32_t> slots;
+  space.encode(space.largest(), with_bits, slots);
+  he_normal(seed, kArchitecture, slots.size(), all.first(bit_rows));
+  he_normal(seed, kBits, slots.size(), all.subspan(bit_rows, shape.first_bias() - bit_rows));
+  he_normal(seed, kSecond, n, all.subspan(shape.second(), n * n));
+  he_normal(seed, kThird, n, all.subspan(shape.third(), n * n));
+  he_normal(seed, kOutput, n, all.subspan(shape.output(), n));
+}
+
+Quality Predictor::fit(std::span<const Pair> pairs) {
+  APQ_ASSERT(space_ != nullptr);
+  validate(!pairs.empty(), ErrorKind::data, "the predictor has nothing to learn from (0 pairs) measure some");
+  for (const Pair& pair : pairs)
+    validate(std::isfinite(pair.accuracy), ErrorKind::numeric,
+             "a measured accuracy is {} (network {}) look at how it was measured", pair.accuracy,
+             space_->to_text(pair.genome));
+  const Split parts = split(*space_, pairs, options_.held_out, seed_);
+
+  double sum = 0, squares = 0;
+  for (const Pair& pair : parts.training) sum += pair.accuracy;
+  const double mean = sum / static_cast<double>(parts.training.size());
+  for (const Pair& pair : parts.training) squares += (pair.accuracy - mean) * (pair.accuracy - mean);
+  const double deviation = std::sqrt(squares / static_cast<double>(parts.training.size()));
+  mean_ = static_cast<float>(mean);
+  deviation_ = static_cast<float>(deviation);
+  // Equal targets leave nothing to learn but the mean: a deviation of 0 predicts just that.
+  const auto samples = [&](const std::vector<Pair>& from) {
+    Samples result;
+    for (const Pair& pair : from) {
+      space_->encode(pair.genome, with_bits_, result.slots.emplace_back());
+      result.targets.push_back(deviation_ > 0 ? static_cast<float>((pair.accuracy - mean) / deviation) : 0);
+    }
+    return result;
+  };
+
+  const Shape shape = shape_of(*space_, with_bits_, options_.hidden);
+  const double rate = options_.learning_rate, trunk = transferred_ ? rate * options_.trunk_rate : rate;
+  const std::size_t bit_rows = static_cast<std::size_t>(space_->architecture_slots()) * shape.hidden;
+  const Group groups[] = {
+      {0, bit_rows, trunk}, {bit_rows, shape.first_bias(), rate}, {shape.first_bias(), shape.size(), trunk}};
+  const int epochs =
+      train(shape, options_, seed_, groups, samples(parts.training), samples(parts.held_out), parameters_);
+  trained_ = true;
+
+  std::vector<space::Genome> genomes;
+  std::vector<double> measured, predicted(parts.held_out.size());
+  for (const Pair& pair : parts.held_out) {
+    genomes.push_back(pair.genome);
+    measured.push_back(pair.accuracy);
+  }
+  predict(genomes, predicted);
+  Quality result = quality(predicted, measured);
+  result.epochs = epochs;
+  return result;
+}
+
+void Predictor::transfer_from(const Predictor& fp32) {
+  APQ_ASSERT(with_bits_ && !fp32.with_bits_ && fp32.trained_);
+  const Shape to = shape_of(*space_, true, options_.hidden);
+  const Shape from = shape_of(*fp32.space_, false, fp32.options_.hidden);
+  APQ_ASSERT(from.slots == static_cast<std::size_t>(space_->architecture_slots()) &&
+             from.hidden == to.hidden);
+  const auto& p = fp32.parameters_;
+  const auto trunk = p.begin() + static_cast<std::ptrdiff_t>(from.first_bias());
+  std::copy(p.begin(), trunk, parameters_.begin());
+  std::copy(trunk, p.end(), parameters_.begin() + static_cast<std::ptrdiff_t>(to.first_bias()));
+  mean_ = fp32.mean_;
+  deviation_ = fp32.deviation_;
+  transferred_ = true;
+}
+
+void Predictor::predict(std::span<const space::Genome> genomes, std::span<double> accuracy) const {
+  APQ_ASSERT(trained_ && genomes.size() == accuracy.size());
+  Perceptron perceptron(shape_of(*space_, with_bits_, options_.hidden));
+  std::vector<std::int32_t> slots;
+  for (std::size_t begin = 0; begin < genomes.size(); begin += kChunk) {
+    const std::size_t count = std::min(kChunk, genomes.size() - begin);
+    Inputs inputs;
+    for (std::size_t i = 0; i < kChunk; ++i) {
+      slots.clear();
+      if (i < count) space_->encode(genomes[begin + i], with_bits_, slots);
+      inputs.add(slots);
+    }
+    const auto output = perceptron.forward(parameters_, inputs);
+    for (std::size_t i = 0; i < count; ++i)
+      accuracy[begin + i] = static_cast<double>(mean_) + static_cast<double>(deviation_) * output[i];
+  }
+}
+
+std::vector<float> Predictor::weights() const {
+  std::vector<float> numbers = parameters_;
+  numbers.insert(numbers.end(), {mean_, deviation_, transferred_ ? 1.0f : 0.0f});
+  return numbers;
+}
+
+void Predictor::load(std::span<const float> weights) {
+  APQ_ASSERT(space_ != nullptr);
+  const std::size_t size = parameters_.size();
+  validate(weights.size() == size + 3, ErrorKind::checkpoint,
+           "the saved predictor does not fit ({} numbers, this space and hidden = {} need {}) train it again",
+           weights.size(), options_.hidden, size + 3);
+  validate(std::ranges::all_of(weights, [](float w) { return std::isfinite(w); }), ErrorKind::checkpoint,
+           "the saved predictor is damaged (a weight is no number) train it again");
+  parameters_.assign(weights.begin(), weights.begin() + static_cast<std::ptrdiff_t>(size));
+  mean_ = weights[size];
+  deviation_ = weights[size + 1];
+  transferred_ = weights[size + 2] != 0;
+  trained_ = true;
+}
+
+}  // namespace apq::predictor

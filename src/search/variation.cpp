@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The apq authors
+#include "search/variation.hpp"
+
+#include <cstddef>
+
+namespace apq::search {
+namespace {
+
+bool coin(RandomStream& random) { return random.below(2) == 0; }
+
+int block_count(const space::SearchSpace& space) { return static_cast<int>(space.blocks().size()); }
+
+}  // namespace
+
+space::Genome mutate(const space::SearchSpace& space, const space::Genome& parent, double rate,
+                     RandomStream& random) {
+  space::Genome child = parent;
+  for (int s = 0; s < space.stages(); ++s)
+    if (random.uniform() < rate) {
+      const auto choices = static_cast<std::uint32_t>(space.options().stages[s].depths.size());
+      child.depth[s] = static_cast<std::uint8_t>(random.below(choices));
+    }
+  for (int b = 0; b < block_count(space); ++b) {
+    const bool mutates = random.uniform() < rate;
+    const bool switched_on = space.active(child, b) && !space.active(parent, b);
+    if (mutates || switched_on) space.redraw_block(child, b, random);
+  }
+  return space.canonical(child);
+}
+
+space::Genome crossover(const space::SearchSpace& space, const space::Genome& a, const space::Genome& b,
+                        RandomStream& random) {
+  space::Genome child = a;
+  for (int s = 0; s < space.stages(); ++s)
+    if (coin(random)) child.depth[s] = b.depth[s];
+  for (int i = 0; i < block_count(space); ++i)
+    if (!space.active(a, i) || (space.active(b, i) && coin(random))) child.blocks[i] = b.blocks[i];
+  return space.canonical(child);
+}
+
+space::Genome move_towards(const space::SearchSpace& space, space::Genome genome, const space::Genome& target,
+                           const std::function<bool(const space::Genome&)>& fits, RandomStream& random) {
+  const std::size_t stages = genome.depth.size();
+  genome = space.canonical(genome);
+  for (const std::uint32_t move : random.permutation(stages + genome.blocks.size())) {
+    if (fits(genome)) return genome;
+    if (move >= stages) {
+      const std::size_t block = move - stages;
+      if (space.active(target, static_cast<int>(block))) genome.blocks[block] = target.blocks[block];
+    } else {
+      const space::Genome before = genome;
+      genome.depth[move] = target.depth[move];
+      for (int b = 0; b < block_count(space); ++b)
+        if (space.active(genome, b) && !space.active(before, b)) genome.blocks[b] = target.blocks[b];
+    }
+    genome = space.canonical(genome);
+  }
+  return genome;
+}
+
+}  // namespace apq::search

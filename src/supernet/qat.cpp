@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The apq authors
+#include <algorithm>
+#include <cmath>
+
+#include "apq/core/error.hpp"
+#include "apq/supernet/supernet.hpp"
+#include "supernet/schedule.hpp"
+
+namespace apq::supernet {
+
+namespace {
+
+constexpr double kGradientClip = 5;      // folded weights have no normalisation to tame a bad batch
+constexpr float kSmallestAlpha = 0.05f;  // a clip may shrink in training, never to nothing
+
+}  // namespace
+
+std::vector<quant::LayerBits> layer_bits(const space::SearchSpace& space, const space::Genome& genome) {
+  std::vector<quant::LayerBits> bits;
+  for (const space::LayerSpec& l : space.expand(genome)) bits.push_back({l.weight_bits, l.activation_bits});
+  return bits;
+}
+
+QatTrainer::QatTrainer(Supernet& net, const space::Genome& genome, const data::Dataset& data,
+                       const QatOptions& options, std::uint64_t seed, std::uint64_t stream, int rank,
+                       int ranks, SumOverRanks sum, nn::Executor& executor)
+    : data_(&data),
+      options_(options),
+      seed_(seed),
+      stream_(stream),
+      rank_(rank),
+      ranks_(ranks),
+      sum_(std::move(sum)),
+      executor_(&executor) {
+  const nn::Network& network = net.select(genome);
+  recalibrate(network, data, {.images = options.batch_statistics_images}, executor);
+  model_ = nn::fold_normalisation(network);
+
+  const auto image = static_cast<std::size_t>(data.size()) * data.size() * data.channels();
+  const int calibration =
+      static_cast<int>(std::min<std::int64_t>(options.calibration_images, data.train_count()));
+  x_.resize(image * static_cast<std::size_t>(std::max(calibration, options.batch)));
+  labels_.resize(static_cast<std::size_t>(std::max(calibration, options.batch)));
+  data.plain_train(0, calibration, x_.data(), labels_.data());
+  quant::prepare(model_, layer_bits(net.space(), genome), x_.data(), calibration, executor);
+  velocity_.assign(model_.values.size(), 0.0f);
+  dlogits_.resize(static_cast<std::size_t>(options.batch) * data.classes());
+}
+
+double QatTrainer::advance() {
+  const int batch = options_.batch;
+  const auto position = batch_position(step_, rank_, ranks_, data_->train_count() / batch);
+  data_->train_batch(stream_, position.epoch, position.batch, batch, x_.data(), labels_.data());
+  const float* logits = executor_->forward(model_.network, x_.data(), batch, nn::Mode::train);
+  const double loss =
+      nn::softmax_cross_entropy(batch, data_->classes(), logits, labels_.data(),
+                                static_cast<float>(options_.label_smoothing), nullptr, 0, dlogits_.data());
+  if (!std::isfinite(loss))
+    fail(ErrorKind::numeric,
+         "quantization-aware training diverged at step {} (loss is {}) lower its learning rate", step_, loss);
+  executor_->backward(model_.network, x_.data(), dlogits_.data());
+  sum_(model_.grads);
+  if (ranks_ > 1)
+    for (float& g : model_.grads) g /= static_cast<float>(ranks_);
+  nn::clip_gradient(model_.grads, kGradientClip);
+  nn::sgd_step(
+      {.learning_rate = static_cast<float>(learning_rate(options_.learning_rate, step_, options_.steps)),
+       .momentum = static_cast<float>(options_.momentum),
+       .weight_decay = static_cast<float>(options_.weight_decay)},
+      model_.values, model_.grads, velocity_, model_.decayed);
+  for (nn::Layer& l : model_.network.layers)
+    if (l.input_quantizer.bits > 0)
+      *l.input_quantizer.alpha.value = std::max(*l.input_quantizer.alpha.value, kSmallestAlpha);
+  ++step_;
+  return loss;
+}
+
+}  // namespace apq::supernet

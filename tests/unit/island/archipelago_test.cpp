@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The apq authors
+#include "apq/island/archipelago.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "apq/core/error.hpp"
+#include "support/separable_evaluator.hpp"
+#include "support/small_space.hpp"
+
+namespace apq::island {
+namespace {
+
+class ArchipelagoTest : public testing::Test {
+ protected:
+  Archipelago make(const ArchipelagoOptions& options, double limit = 50) const {
+    return Archipelago(*comm_, space_, {{0, limit, "a"}, {1, 80, "b"}},
+                       {space_.smallest(), space_.smallest()}, evolution_, options, 11);
+  }
+  Archipelago run(const ArchipelagoOptions& options, int generations) {
+    Archipelago archipelago = make(options);
+    archipelago.initialise(evaluator_);
+    for (int g = 0; g < generations; ++g) archipelago.step(evaluator_);
+    return archipelago;
+  }
+  double best(const ArchipelagoOptions& options, int generations, int budget) {
+    return run(options, generations).elites(1)[budget][0].score.accuracy;
+  }
+
+  std::unique_ptr<comm::Communicator> comm_ = comm::make_serial();
+  space::SearchSpace space_{test::small_space_options()};
+  test::SeparableEvaluator evaluator_{space_};
+  search::EvolutionOptions evolution_{40, 10, 20, 20, 0.1};
+};
+
+std::vector<std::byte> frame(Archipelago archipelago) { return archipelago.save().to_frame("search"); }
+
+TEST_F(ArchipelagoTest, ARunSplitBySaveAndLoadEqualsTheStraightRunByteForByte) {
+  const ArchipelagoOptions options{4, "ring", 3, 4};
+  const auto straight = frame(run(options, 20));
+  const auto saved = io::Archive::from_frame(frame(run(options, 8)), "search", "memory");
+  Archipelago resumed = make(options);
+  resumed.load(saved);
+  EXPECT_EQ(resumed.generation(), 8);
+  for (int g = 8; g < 20; ++g) resumed.step(evaluator_);
+  EXPECT_EQ(frame(resumed), straight);
+}
+
+TEST_F(ArchipelagoTest, WithoutMigrationIslandsDoNotDependOnEachOther) {
+  for (const ArchipelagoOptions& options :
+       {ArchipelagoOptions{4, "none", 2, 5}, {4, "ring", 0, 5}, {4, "ring", 2, 0}}) {
+    auto many = run(options, 6).island_elites(10);
+    auto one = run({1, "none", 0, 0}, 6).island_elites(10);
+    for (std::size_t b = 0; b < 2; ++b) {
+      many[b].resize(10);
+      EXPECT_EQ(encode(many[b]), encode(one[b]));
+    }
+  }
+}
+
+TEST_F(ArchipelagoTest, MigrantsFollowTheTopology) {
+  const auto apart = run({4, "none", 1, 5}, 1).island_elites(40);
+  const auto ring = run({4, "ring", 1, 5}, 1).island_elites(40);
+  const int metrics[] = {0, 1};
+  for (std::size_t b = 0; b < 2; ++b)
+    for (int island = 0; island < 4; ++island) {
+      const auto of = [&](int i) {
+        return std::vector<search::Individual>(apart[b].begin() + 40 * i, apart[b].begin() + 40 * (i + 1));
+      };
+      auto expected = of(island);  // and the five best of the island before
+      std::set<space::Genome> known;
+      for (const auto& i : expected) known.insert(i.genome);
+      const auto source = of((island + 3) % 4);
+      for (int k = 0; k < 5; ++k)
+        if (known.insert(source[k].genome).second) expected.push_back(source[k]);
+      std::ranges::sort(expected,
+                        [&](const auto& x, const auto& y) { return search::better(x, y, metrics[b]); });
+      expected.resize(40);
+      const std::vector<search::Individual> got(ring[b].begin() + 40 * island,
+                                                ring[b].begin() + 40 * (island + 1));
+      EXPECT_EQ(encode(got), encode(expected)) << island;
+    }
+}
+
+TEST_F(ArchipelagoTest, MigrationHappensOnlyWhenDue) {
+  EXPECT_EQ(frame(run({4, "ring", 5, 5}, 4)), frame(run({4, "none", 5, 5}, 4)));
+  EXPECT_NE(frame(run({4, "ring", 5, 5}, 5)), frame(run({4, "none", 5, 5}, 5)));
+}
+
+TEST_F(ArchipelagoTest, ElitesAreTheBestOfAllIslandsWithoutRepeats) {
+  Archipelago archipelago = run({3, "fully_connected", 1, 5}, 4);
+  const auto best = archipelago.elites(12);
+  const auto all = archipelago.island_elites(40);
+  for (std::size_t b = 0; b < 2; ++b) {
+    std::vector<search::Individual> expected;
+    std::set<space::Genome> known;
+    auto sorted = all[b];
+    std::ranges::stable_sort(
+        sorted, [&](const auto& x, const auto& y) { return search::better(x, y, static_cast<int>(b)); });
+    for (const auto& individual : sorted)
+      if (expected.size() < 12 && known.insert(individual.genome).second) expected.push_back(individual);
+    EXPECT_EQ(encode(best[b]), encode(expected));
+  }
+}
+
+TEST_F(ArchipelagoTest, EveryBudgetIsKeptOnEveryIsland) {
+  const auto all = run({3, "ring", 2, 5}, 10).island_elites(40);
+  for (const auto& i : all[0]) EXPECT_LE(evaluator_.cost(i.genome, 0), 50);
+  for (const auto& i : all[1]) EXPECT_LE(evaluator_.cost(i.genome, 1), 80);
+}
+
+TEST_F(ArchipelagoTest, HistoryHasOneSortedRowPerGenerationIslandAndBudget) {
+  Archipelago archipelago = run({3, "ring", 2, 5}, 6);
+  const auto rows = archipelago.history();
+  ASSERT_EQ(rows.size(), 7u * 3 * 2);
+  std::size_t r = 0;
+  for (int g = 0; g <= 6; ++g)
+    for (int island = 0; island < 3; ++island)
+      for (int budget = 0; budget < 2; ++budget, ++r) {
+        EXPECT_EQ(rows[r].generation, g);
+        EXPECT_EQ(rows[r].island, island);
+        EXPECT_EQ(rows[r].budget, budget);
+      }
+  const auto all = archipelago.island_elites(40);
+  for (int budget = 0; budget < 2; ++budget)
+    for (int island = 0; island < 3; ++island) {
+      const HistoryRow& row = rows[static_cast<std::size_t>(6 * 6 + 2 * island + budget)];
+      double mean = 0;
+      for (int k = 0; k < 40; ++k) mean += all[budget][40 * island + k].score.accuracy / 40;
+      EXPECT_NEAR(row.mean_accuracy, mean, 1e-12);
+      EXPECT_EQ(row.best_accuracy, all[budget][40 * island].score.accuracy);
+      EXPECT_EQ(row.best_cost, all[budget][40 * island].score.costs[budget]);
+    }
+}
+
+TEST_F(ArchipelagoTest, RescoringGivesEverybodyTheNewScores) {
+  Archipelago archipelago = run({3, "ring", 2, 5}, 4);
+  test::SeparableEvaluator other(space_, 77);
+  archipelago.rescore(other);
+  EXPECT_EQ(archipelago.generation(), 4);
+  for (const auto& budget : archipelago.island_elites(40))
+    for (const auto& individual : budget) {
+      search::Score score;
+      other.evaluate({&individual.genome, 1}, {&score, 1});
+      EXPECT_EQ(individual.score.accuracy, score.accuracy);
+    }
+}
+
+TEST_F(ArchipelagoTest, AStateOfOtherIslandsOrBudgetsIsRefused) {
+  const auto saved = run({4, "ring", 3, 4}, 2).save();
+  const auto refuses = [&](Archipelago archipelago) {
+    try {
+      archipelago.load(saved);
+      return false;
+    } catch (const Error& error) {
+      return error.kind() == ErrorKind::checkpoint;
+    }
+  };
+  EXPECT_TRUE(refuses(make({5, "ring", 3, 4})));
+  EXPECT_TRUE(refuses(make({4, "ring", 3, 4}, 51)));
+  EXPECT_FALSE(refuses(make({4, "torus", 9, 1})));
+}
+
+TEST_F(ArchipelagoTest, OptionsThatMakeNoSenseAreUsageErrors) {
+  for (const ArchipelagoOptions& options :
+       {ArchipelagoOptions{0, "ring", 1, 1}, {2, "ring", -1, 1}, {2, "ring", 1, -1}, {2, "rings", 1, 1}})
+    try {
+      make(options);
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::usage);
+    }
+}
+
+TEST_F(ArchipelagoTest, IslandsFindMoreThanOneLonePopulation) {
+  double gain = 0;
+  for (const int budget : {0, 1})
+    gain += best({4, "ring", 5, 5}, 30, budget) - best({1, "none", 0, 0}, 30, budget);
+  EXPECT_GT(gain, 0);
+}
+
+TEST_F(ArchipelagoTest, IndividualsSurviveEncodingAndDecoding) {
+  const auto individuals = run({1, "none", 0, 0}, 1).elites(9)[0];
+  const auto back = decode(encode(individuals), space_);
+  ASSERT_EQ(back.size(), individuals.size());
+  for (std::size_t i = 0; i < back.size(); ++i) {
+    EXPECT_EQ(back[i].genome, individuals[i].genome);
+    EXPECT_EQ(back[i].score.accuracy, individuals[i].score.accuracy);
+    EXPECT_EQ(back[i].score.costs, individuals[i].score.costs);
+  }
+}
+
+TEST_F(ArchipelagoTest, MalformedIndividualsAreEnvironmentErrors) {
+  const auto bytes = encode(run({1, "none", 0, 0}, 1).elites(3)[0]);
+  const auto refuses = [&](const comm::Bytes& malformed) {
+    try {
+      decode(malformed, space_);
+      return false;
+    } catch (const Error& error) {
+      return error.kind() == ErrorKind::environment;
+    }
+  };
+  for (std::size_t n = 0; n < bytes.size(); ++n)
+    EXPECT_TRUE(refuses(comm::Bytes(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(n)))) << n;
+  auto longer = bytes;
+  longer.push_back(std::byte{0});
+  EXPECT_TRUE(refuses(longer));
+  auto huge = bytes;
+  for (int i = 0; i < 4; ++i) huge[i] = std::byte{255};  // four billion individuals
+  EXPECT_TRUE(refuses(huge));
+  auto foreign = bytes;
+  foreign[4] = std::byte{200};  // no such depth
+  EXPECT_TRUE(refuses(foreign));
+}
+
+}  // namespace
+}  // namespace apq::island
