@@ -45,6 +45,8 @@ function(apq_add_room room)
   if(room STREQUAL "core")
     target_include_directories(${target} SYSTEM PRIVATE ${RANDOM123_INCLUDE_DIR})
     target_compile_definitions(${target} PRIVATE APQ_VERSION="${PROJECT_VERSION}")
+    set_source_files_properties(${CMAKE_SOURCE_DIR}/src/core/process.cpp PROPERTIES
+      COMPILE_DEFINITIONS "APQ_COMMIT=\"${APQ_COMMIT}\"")
   endif()
   # The same kernels, compiled once per instruction set and picked at run time. Their vector types never cross
   # a call between files, so -Wpsabi has nothing to say.

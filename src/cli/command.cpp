@@ -2,8 +2,10 @@
 // SPDX-FileCopyrightText: The apq authors
 #include "cli/command.hpp"
 
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <system_error>
 
 #include "apq/config/config.hpp"
 #include "apq/core/error.hpp"
@@ -26,7 +28,9 @@ void add_examples(CLI::App& app, const std::vector<std::string>& examples) {
 void print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
   if (!text.ends_with('\n')) std::fputc('\n', stdout);
-  std::fflush(stdout);
+  const bool lost = (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && errno != EPIPE;
+  validate(!lost, ErrorKind::io, "cannot write to standard output ({}) check space and permissions",
+           std::generic_category().message(errno));
 }
 
 double parse_duration(const std::string& text) {

@@ -29,7 +29,7 @@ void add_result_commands(CLI::App& app, Command& command);   ///< evaluate, repo
 void add_overrides(CLI::App& app, std::vector<std::string>& overrides);
 /// Adds an example line per entry to the subcommand's help.
 void add_examples(CLI::App& app, const std::vector<std::string>& examples);
-/// To standard output; losing it is no error.
+/// To standard output. Error(io) when it cannot be written; a reader that went away is no error.
 void print(const std::string& text);
 
 /// Seconds of "90", "90s", "5m" or "1h30m". Throws CLI::ValidationError.

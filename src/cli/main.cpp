@@ -31,7 +31,7 @@ void complain(const std::string& text) {
 bool root_reports_it(const comm::Communicator& comm) {
   using namespace std::chrono_literals;
   if (comm.root() || stop::stop_requested()) return false;
-  for (int i = 0; i < 100 && !stop::stop_requested(); ++i) std::this_thread::sleep_for(10ms);
+  for (int i = 0; i < 300 && !stop::stop_requested(); ++i) std::this_thread::sleep_for(10ms);
   return stop::stop_requested();
 }
 
@@ -54,7 +54,7 @@ int execute(Command& command) {
     command.action(*comm);
     return 0;
   } catch (const StoppedEarly& e) {
-    if (!comm || comm->root()) complain(fmt::format("stopped early ({}) continue with --resume", e.what()));
+    if (!comm || comm->root()) complain(e.what());
     return kExitStoppedEarly;
   } catch (const Error& e) {
     return fail_with(comm.get(), command, e.exit_code(), e.what());
@@ -67,12 +67,19 @@ int execute(Command& command) {
   }
 }
 
+int usage_error(const CLI::App& app, const std::string& text) {
+  const auto given = app.get_subcommands();
+  complain(fmt::format("error: {} (command line) see apq {}--help", text,
+                       given.empty() ? "" : given.front()->get_name() + " "));
+  return static_cast<int>(ErrorKind::usage);
+}
+
 int main(int argc, char** argv) {
   CLI::App app(
       "Search a neural network's architecture, channel pruning and bit-widths under a hardware budget.");
   app.name("apq");
   app.set_version_flag("--version", [] { return version_text(); });
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   add_examples(app, {"mpirun -n 2 apq run configs/quickstart.yaml", "apq check configs/quickstart.yaml"});
   Command command;
   add_run_commands(app, command);
@@ -82,9 +89,9 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);
-    complain(fmt::format("error: {} (command line) see apq --help", e.what()));
-    return static_cast<int>(ErrorKind::usage);
+    return usage_error(app, e.what());
   }
+  if (!command.action) return usage_error(app, "no subcommand");
   return execute(command);
 }
 

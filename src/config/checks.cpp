@@ -82,6 +82,25 @@ void check_data(const Config& c, Rules& rules) {
                             c.pairs.int8_images, c.data.validation));
 }
 
+/// Only a limit says before the data are read how many training images there will be.
+void check_train_limit(const Config& c, Rules& rules) {
+  if (c.data.train_limit == 0) return;
+  const std::pair<const char*, int> needs[] = {
+      {"supernet.batch", c.supernet.batch},
+      {"pairs.recalibration.images", c.pairs.recalibration.images},
+      {"pairs.recalibration.batch", c.pairs.recalibration.batch},
+      {"pairs.qat.batch", c.pairs.qat.batch},
+      {"pairs.qat.calibration_images", c.pairs.qat.calibration_images},
+      {"pairs.qat.batch_statistics_images", c.pairs.qat.batch_statistics_images},
+      {"finetune.qat.batch", c.finetune.qat.batch},
+      {"finetune.qat.calibration_images", c.finetune.qat.calibration_images},
+      {"finetune.qat.batch_statistics_images", c.finetune.qat.batch_statistics_images}};
+  for (const auto& [name, images] : needs)
+    rules.require(
+        images <= c.data.train_limit, {name, "data.train_limit"},
+        fmt::format("{} is {} (data.train_limit is {}) choose no more", name, images, c.data.train_limit));
+}
+
 void check_space(const Config& c, Rules& rules) {
   bool stages_fit = !c.space.stages.empty();
   rules.require(stages_fit, {"space.stages"},
@@ -175,6 +194,7 @@ void check(const Config& config, const Reader& reader, const Place& file, Proble
       why.empty(), {"name"},
       fmt::format("name is {} ({}) a run's folder is named after it, set 'name'", shown(config.name), why));
   check_data(config, rules);
+  check_train_limit(config, rules);
   check_space(config, rules);
   check_hardware(config, rules);
   check_training(config, rules);

@@ -153,7 +153,7 @@ void describe(Visitor& v, predictor::PredictorOptions& o) {
 
 void describe(Visitor& v, BudgetOptions& o) {
   v.key(choice("metric", metrics(), "what is bounded"), &o.metric);
-  v.key(number("limit", kPositive, 1e15, "of the metric", "hard upper bound"), &o.limit);
+  v.key(number("limit", kPositive, 1e15, "", "hard upper bound, in the metric's unit"), &o.limit);
 }
 
 void describe(Visitor& v, search::EvolutionOptions& o) {

@@ -141,6 +141,6 @@ double peak_rss_mib() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-const char* version() { return APQ_VERSION; }
+const char* version() { return *APQ_COMMIT ? APQ_VERSION "+" APQ_COMMIT : APQ_VERSION; }
 
 }  // namespace apq

@@ -124,6 +124,7 @@ void distribute(Context& context, std::int64_t n, std::map<std::int64_t, double>
       for (std::size_t i = 0; i + 1 < values.size(); i += 2)
         results[static_cast<std::int64_t>(values[i])] = values[i + 1];
     }
+    progress.update(static_cast<std::int64_t>(results.size()));
     if (comm.root()) save();
     if (context.stop_agreed()) context.stop_early();
   }

@@ -145,6 +145,7 @@ void run_finetune(Context& c) {
   // The only place that reads the test set.
   const data::ImageSet test = data::read_test(c.config.data);
   std::vector<FinalNetwork> finals;
+  fs::create_directories(c.out / "networks");
   for (std::size_t b = 0; b < c.budgets.size(); ++b) {
     const Job* best = nullptr;
     for (const Job& job : jobs)

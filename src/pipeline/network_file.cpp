@@ -23,7 +23,7 @@ io::Archive network_archive(const nn::IntegerNetwork& network) {
     a.put(key + "shape",
           std::vector<std::int64_t>{static_cast<std::int64_t>(l.kind), l.cin, l.cout, l.size, l.kernel,
                                     l.stride, l.input_from_stream, l.input_low, l.input_high, l.input_zero,
-                                    l.to_stream, l.low, l.high, l.residual_from});
+                                    l.to_stream, l.low, l.high, l.residual_from, l.shift});
     a.put(key + "scale", std::vector<float>{l.input_ratio, l.input_step});
     a.put(key + "weight", std::vector<std::uint8_t>(l.weight.begin(), l.weight.end()));
     a.put(key + "bias", wide(l.bias));
@@ -45,7 +45,7 @@ nn::IntegerNetwork network_from(const io::Archive& archive) {
     const std::string key = fmt::format("layer{:04}.", i);
     const auto s = archive.integers(key + "shape");
     const auto scale = archive.floats(key + "scale");
-    validate(s.size() == 14 && s[0] >= 0 && s[0] <= 3 && scale.size() == 2, ErrorKind::checkpoint,
+    validate(s.size() == 15 && s[0] >= 0 && s[0] <= 3 && scale.size() == 2, ErrorKind::checkpoint,
              "layer {} of the network file is malformed (shape has {} numbers) save it again", i, s.size());
     nn::IntegerLayer l;
     l.kind = static_cast<nn::Kind>(s[0]);
@@ -62,6 +62,7 @@ nn::IntegerNetwork network_from(const io::Archive& archive) {
     l.low = narrow(s[11]);
     l.high = narrow(s[12]);
     l.residual_from = narrow(s[13]);
+    l.shift = narrow(s[14]);
     l.input_ratio = scale[0];
     l.input_step = scale[1];
     const auto weight = archive.bytes(key + "weight");

@@ -22,9 +22,9 @@ void run_predictor(Context& c) {
   predictor::Predictor int8(c.space, true, options, c.config.seed);
   if (options.transfer) int8.transfer_from(fp32);
   const auto int8_quality = int8.fit(as_pairs(int8_pairs));
-  log::info("predictor: float, {} pairs: held-out Kendall tau {:.3f}, pairwise {:.1f} %", fp32_quality.pairs,
-            fp32_quality.kendall_tau, 100 * fp32_quality.pairwise_accuracy);
-  log::info("predictor: int8 ({}), {} pairs: held-out Kendall tau {:.3f}, pairwise {:.1f} %",
+  log::info("predictor: float, on {} held-out pairs: Kendall tau {:.3f}, pairwise {:.1f} %",
+            fp32_quality.pairs, fp32_quality.kendall_tau, 100 * fp32_quality.pairwise_accuracy);
+  log::info("predictor: int8 ({}), on {} held-out pairs: Kendall tau {:.3f}, pairwise {:.1f} %",
             options.transfer ? "transferred" : "from scratch", int8_quality.pairs, int8_quality.kendall_tau,
             100 * int8_quality.pairwise_accuracy);
 

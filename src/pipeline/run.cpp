@@ -50,8 +50,12 @@ bool claim(const fs::path& out, const config::Config& config, bool resume) {
              out.string(), differing_lines(before, now));
   }
   if (status.state == "done") return false;
-  const bool empty = status.state.empty() && !fs::exists(stored);
-  validate(empty || resume, ErrorKind::usage,
+  const bool ours = fs::exists(stored) || !status.state.empty();
+  for (const auto& file : fs::directory_iterator(out))
+    validate(ours || file.path().filename() == "checkpoints" || file.path().filename() == "lock",
+             ErrorKind::usage, "{} is not a run folder (it holds {}) choose an empty or new --out",
+             out.string(), file.path().filename().string());
+  validate(!ours || resume, ErrorKind::usage,
            "{} holds an unfinished run (state \"{}\") continue it with --resume or choose another --out",
            out.string(), status.state);
   return true;
@@ -92,12 +96,13 @@ void run(comm::Communicator& comm, const config::Config& config, const RunOption
   if (comm.root()) {
     // Everything a user can get wrong is checked before the folder is touched.
     const space::SearchSpace space(config.space);
-    fs::create_directories(options.out);
     lock = std::make_unique<io::FolderLock>(options.out);
     fresh = claim(options.out, config, options.resume);
+    if (fresh) io::write_status(options.out, {"running", 0, "", "start"});
   }
   if (comm.max(fresh ? 1 : 0) == 0) {
-    if (comm.root()) log::info("{} is already finished; nothing to do", options.out.string());
+    if (comm.root())
+      log::info("{} is already finished; choose another --out to run again", options.out.string());
     return;
   }
 
@@ -109,8 +114,8 @@ void run(comm::Communicator& comm, const config::Config& config, const RunOption
     const HostInfo host = host_info();
     log::info("apq {}: run {} in {}, {} ranks x {} threads on {} ({}, {})", version(), config.name,
               options.out.string(), comm.size(), config.threads, host.name, host.cpu, host.isa);
-    if (comm.size() * config.threads > host.cores)
-      log::warn("{} ranks x {} threads on {} cores: expect it to be slower than with fewer", comm.size(),
+    if (config.threads > host.cores)
+      log::warn("{} threads a rank, but {} cores to run on: expect it to be slower than with fewer threads",
                 config.threads, host.cores);
     io::write_atomically(options.out / "config.yaml", config::dump(config, true));
     io::Manifest manifest{

@@ -161,8 +161,8 @@ void Search::refit() {
     predictor::Predictor fresh(c_.space, true, c_.config.predictor, c_.config.seed);
     if (c_.config.predictor.transfer) fresh.transfer_from(fp32_);
     const auto quality = fresh.fit(pairs);
-    log::info("search: predictor refitted on {} int8 pairs, held-out Kendall tau {:.3f}", quality.pairs,
-              quality.kendall_tau);
+    log::info("search: predictor refitted on {} int8 pairs; Kendall tau {:.3f} on {} held-out ones",
+              pairs.size(), quality.kendall_tau, quality.pairs);
     fitted.put("int8", fresh.weights());
     fitted.put("quality", append_refit(quality_, quality));
   }

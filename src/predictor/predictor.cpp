@@ -26,10 +26,14 @@ Shape shape_of(const space::SearchSpace& space, bool with_bits, int hidden) {
           static_cast<std::size_t>(hidden)};
 }
 
+/// The first layer starts at a tenth of the usual deviation. Genes that few pairs show then weigh little
+/// instead of at random, and a bit map added to a transferred trunk leaves what the trunk knows.
+constexpr double kFirstLayerScale = 0.1;
+
 /// He et al. 2015: the deviation that keeps the variance through a ReLU for `inputs` inputs of about one.
-void he_normal(std::uint64_t seed, Layer layer, std::size_t inputs, std::span<float> weights) {
+void he_normal(std::uint64_t seed, Layer layer, std::size_t inputs, double scale, std::span<float> weights) {
   RandomStream random(seed, Purpose::predictor_init, layer);
-  const double deviation = std::sqrt(2.0 / static_cast<double>(inputs));
+  const double deviation = scale * std::sqrt(2.0 / static_cast<double>(inputs));
   for (float& weight : weights) weight = static_cast<float>(deviation * random.normal());
 }
 
@@ -75,11 +79,12 @@ Predictor::Predictor(const space::SearchSpace& space, bool with_bits, const Pred
   const std::size_t bit_rows = static_cast<std::size_t>(space.architecture_slots()) * n;
   std::vector<std::int32_t> slots;
   space.encode(space.largest(), with_bits, slots);
-  he_normal(seed, kArchitecture, slots.size(), all.first(bit_rows));
-  he_normal(seed, kBits, slots.size(), all.subspan(bit_rows, shape.first_bias() - bit_rows));
-  he_normal(seed, kSecond, n, all.subspan(shape.second(), n * n));
-  he_normal(seed, kThird, n, all.subspan(shape.third(), n * n));
-  he_normal(seed, kOutput, n, all.subspan(shape.output(), n));
+  he_normal(seed, kArchitecture, slots.size(), kFirstLayerScale, all.first(bit_rows));
+  he_normal(seed, kBits, slots.size(), kFirstLayerScale,
+            all.subspan(bit_rows, shape.first_bias() - bit_rows));
+  he_normal(seed, kSecond, n, 1, all.subspan(shape.second(), n * n));
+  he_normal(seed, kThird, n, 1, all.subspan(shape.third(), n * n));
+  he_normal(seed, kOutput, n, 1, all.subspan(shape.output(), n));
 }
 
 Quality Predictor::fit(std::span<const Pair> pairs) {

@@ -69,8 +69,7 @@ std::int32_t to_integer(double value, const char* what, std::size_t layer) {
   return static_cast<std::int32_t>(std::llrint(value));
 }
 
-/// Largest shift that leaves every sum, its bias and the compensation of the input's zero well inside 32
-/// bits.
+/// Largest shift that leaves every sum, its bias and the input's zero compensation well inside 32 bits.
 int bias_shift(const nn::Layer& from, const nn::IntegerLayer& to, const std::vector<double>& units) {
   const int rows = static_cast<int>(to.weight.size()) / from.cout;
   double largest = 1;

@@ -123,8 +123,6 @@ std::string comparison(const RunData& run) {
         "The hypervolume is the area between a front and the point of {} % accuracy and {} ms, in "
         "units of accuracy (as a fraction) times milliseconds.",
         short_percent(accuracy), short_number(latency)));
-  if (const Figure evaluations = run.search_figure("evaluations"))
-    text += note(fmt::format("The search scored {} networks with the predictor.", short_number(evaluations)));
   return text;
 }
 

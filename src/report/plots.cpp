@@ -41,12 +41,12 @@ set encoding utf8
 set border 3 lc rgb '#606060'
 set tics nomirror out tc rgb '#303030'
 set grid lc rgb '#e4e4e4' lt 1
-set key noenhanced Left reverse samplen 2 spacing 1.2 tc rgb '#303030'
+set key above left horizontal noenhanced Left reverse samplen 1.5 width 1 tc rgb '#303030'
 {1}
 set terminal svg size 760,460 font 'Helvetica,Arial,sans-serif,13' background rgb 'white' name '{0}'
 set output '{0}.svg'
 plot {2}
-set terminal pngcairo size 1520,920 font 'Helvetica,13' fontscale 2 linewidth 2 pointscale 2
+set terminal pngcairo size 1520,920 font 'Helvetica,13' fontscale 1.7 linewidth 2 pointscale 2
 set output '{0}.png'
 replot
 set output
@@ -103,24 +103,25 @@ Plot accuracy_against_latency(const RunData& run) {
 
   std::string settings =
       "set xlabel 'latency of the hardware model (ms)'\nset ylabel 'accuracy (%)'\n"
-      "set key bottom right\nset offsets graph 0.03, graph 0.03, graph 0.05, graph 0.03";
+      "set offsets graph 0.03, graph 0.03, graph 0.05, graph 0.03";
   for (const Network& n : run.networks)
     if (n.latency_limit)
       settings +=
           fmt::format("\nset arrow from {0}, graph 0 to {0}, graph 1 nohead dt 3 lc rgb '#b0b0b0' back",
                       io::number(*n.latency_limit));
   std::vector<std::string> curves;
-  table.curve(curves, "random",
-              fmt::format("with points pt 6 ps 0.5 lc rgb '{}' title 'random search'", kGrey));
-  table.curve(curves, "random front", fmt::format("with steps lw 1.5 lc rgb '{}' title 'its front'", kGrey));
+  table.curve(curves, "random", fmt::format("with points pt 6 ps 0.5 lc rgb '{}' title 'random'", kGrey));
+  table.curve(curves, "random front",
+              fmt::format("with steps lw 1.5 lc rgb '{}' title 'random front'", kGrey));
   table.curve(curves, "islands", fmt::format("with points pt 7 ps 0.45 lc rgb '{}' title 'islands'", kBlue));
-  table.curve(curves, "islands front", fmt::format("with steps lw 2 lc rgb '{}' title 'their front'", kBlue));
-  table.curve(curves, "test",
-              fmt::format("with points pt 9 ps 1.2 lc rgb '{}' title 'fine-tuned, on the test set'", kRed));
+  table.curve(curves, "islands front",
+              fmt::format("with steps lw 2 lc rgb '{}' title 'islands front'", kBlue));
+  table.curve(curves, "test", fmt::format("with points pt 9 ps 1.2 lc rgb '{}' title 'test set'", kRed));
   Plot plot{
       "accuracy_latency", "Accuracy against latency",
       "Every network that was measured as an integer network on validation images. A front shows the best "
-      "accuracy within a latency. Dotted lines are the budgets.",
+      "accuracy within a latency. Dotted lines are the budgets, triangles the fine-tuned networks on the "
+      "test set.",
       table.text(), ""};
   if (!curves.empty()) plot.script = script(plot.name, settings, curves);
   return plot;
@@ -149,8 +150,7 @@ Plot search_history(const RunData& run) {
             "as a band. "
             "A jump is a new predictor, fitted to more measured networks.",
             csv.text(), ""};
-  const std::string settings =
-      "set xlabel 'generation'\nset ylabel 'best predicted accuracy (%)'\nset key bottom right";
+  const std::string settings = "set xlabel 'generation'\nset ylabel 'best predicted accuracy (%)'";
   if (!lines.empty()) plot.script = script(plot.name, settings, bands);
   return plot;
 }
@@ -167,12 +167,11 @@ Plot predicted_against_measured(const RunData& run) {
   const double margin = std::max(0.04 * (highest - lowest), 0.1);
   const std::string range = fmt::format("[{:.4f}:{:.4f}]", lowest - margin, highest + margin);
   const std::string settings = fmt::format(
-      "set xlabel 'predicted accuracy (%)'\nset ylabel 'measured accuracy (%)'\nset key top left\n"
+      "set xlabel 'predicted accuracy (%)'\nset ylabel 'measured accuracy (%)'\n"
       "set xrange {0}\nset yrange {0}",
       range);
   std::vector<std::string> curves;
-  table.curve(curves, "random",
-              fmt::format("with points pt 6 ps 0.5 lc rgb '{}' title 'random search'", kGrey));
+  table.curve(curves, "random", fmt::format("with points pt 6 ps 0.5 lc rgb '{}' title 'random'", kGrey));
   table.curve(curves, "islands", fmt::format("with points pt 7 ps 0.45 lc rgb '{}' title 'islands'", kBlue));
   Plot plot{"predicted_measured", "Predicted against measured accuracy",
             "Networks the search measured as integer networks on validation images, against what the "

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "apq/core/error.hpp"
 #include "apq/io/files.hpp"
@@ -146,33 +147,25 @@ void take_pareto(const fs::path& path, RunData& run) {
                             number(table, i, validation, path)});
 }
 
-/// Budgets are numbered in history.csv; their names come from the summary.
-std::string budget_name(const std::string& field, const RunData& run) {
-  std::size_t index = 0;
-  const auto [rest, error] = std::from_chars(field.data(), field.data() + field.size(), index);
-  const bool is_index =
-      error == std::errc() && rest == field.data() + field.size() && index < run.networks.size();
-  return is_index ? run.networks[index].budget : field;
-}
-
 void take_history(const fs::path& path, RunData& run) {
   const io::CsvTable table = read_csv(path);
   const std::size_t generation = column(table, "generation", path), budget = column(table, "budget", path),
                     best = column(table, "best_accuracy_predicted", path);
-  // By budget, shorter numbers first so that 10 follows 9, and generation.
-  std::map<std::pair<std::size_t, std::string>, std::map<double, std::vector<double>>> islands;
-  for (std::size_t i = 0; i < table.rows.size(); ++i)
-    islands[{table.rows[i][budget].size(), table.rows[i][budget]}][number(table, i, generation, path)]
-        .push_back(number(table, i, best, path));
-  for (const auto& [field, generations] : islands) {
+  std::vector<std::string> budgets;                                      // in the order of the file
+  std::map<std::string, std::map<double, std::vector<double>>> islands;  // by budget and generation
+  for (std::size_t i = 0; i < table.rows.size(); ++i) {
+    const std::string& name = table.rows[i][budget];
+    if (!islands.contains(name)) budgets.push_back(name);
+    islands[name][number(table, i, generation, path)].push_back(number(table, i, best, path));
+  }
+  for (const std::string& name : budgets) {
     std::vector<Progress> line;
-    for (const auto& [number_of_generation, values] : generations) {
+    for (const auto& [number_of_generation, values] : islands[name]) {
       const auto [lowest, highest] = std::minmax_element(values.begin(), values.end());
-      double sum = 0;
-      for (const double v : values) sum += v;
+      const double sum = std::accumulate(values.begin(), values.end(), 0.0);
       line.push_back({number_of_generation, sum / static_cast<double>(values.size()), *lowest, *highest});
     }
-    run.history.emplace_back(budget_name(field.second, run), std::move(line));
+    run.history.emplace_back(name, std::move(line));
   }
 }
 

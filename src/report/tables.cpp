@@ -45,9 +45,9 @@ Table stage_table(const RunData& run) {
 }
 
 Table quality_table(const RunData& run) {
-  Table table{
-      {"predictor", "pairs", "epochs", "RMSE (points)", "Kendall tau", "Spearman", "ranked as measured %"},
-      {}};
+  Table table{{"predictor", "held-out pairs", "epochs", "RMSE (points)", "Kendall tau", "Spearman",
+               "ranked as measured %"},
+              {}};
   for (const QualityRow& q : run.quality)
     table.rows.push_back({q.predictor, short_number(q.pairs), short_number(q.epochs), short_percent(q.rmse),
                           q.kendall_tau ? fmt::format("{:.3f}", *q.kendall_tau) : "-",

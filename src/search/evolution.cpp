@@ -16,6 +16,9 @@ namespace {
 
 /// How often a child (or a first genome) that is over the budget or known is drawn again.
 constexpr int kRedraws = 20;
+/// Samples tried before one is moved towards the smallest genome: what fits as drawn is an unbiased sample of
+/// the networks within the budget.
+constexpr int kSamples = 200;
 
 std::vector<space::Genome> genomes_of(std::span<const Individual> individuals) {
   std::vector<space::Genome> genomes;
@@ -41,7 +44,9 @@ bool better(const Individual& a, const Individual& b, int metric) {
 space::Genome random_within(const space::SearchSpace& space, const Evaluator& evaluator, const Budget& budget,
                             const space::Genome& smallest, RandomStream& random) {
   const auto fits = [&](const space::Genome& g) { return evaluator.cost(g, budget.metric) <= budget.limit; };
-  space::Genome genome = move_towards(space, space.sample(random), smallest, fits, random);
+  space::Genome genome = space.sample(random);
+  for (int attempt = 0; attempt < kSamples && !fits(genome); ++attempt) genome = space.sample(random);
+  genome = move_towards(space, std::move(genome), smallest, fits, random);
   validate(fits(genome), ErrorKind::usage,
            "budget {} cannot be met (the smallest network costs {}, the limit is {}) raise the limit",
            budget.name, evaluator.cost(smallest, budget.metric), budget.limit);

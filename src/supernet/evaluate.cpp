@@ -40,7 +40,8 @@ void recalibrate(const nn::Network& network, const data::Dataset& data, const Re
                  nn::Executor& executor) {
   Batch batch(data, options.batch);
   executor.begin_statistics(network);
-  const std::int64_t batches = std::max(1, options.images / options.batch);
+  const std::int64_t images = std::min<std::int64_t>(options.images, data.train_count());
+  const std::int64_t batches = std::max<std::int64_t>(1, images / options.batch);
   for (std::int64_t b = 0; b < batches; ++b) {
     data.plain_train(b * options.batch, options.batch, batch.x.data(), batch.labels.data());
     executor.forward(network, batch.x.data(), options.batch, nn::Mode::statistics);

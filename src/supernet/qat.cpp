@@ -13,6 +13,8 @@ namespace {
 
 constexpr double kGradientClip = 5;      // folded weights have no normalisation to tame a bad batch
 constexpr float kSmallestAlpha = 0.05f;  // a clip may shrink in training, never to nothing
+constexpr float kLargestAlpha = 1e4f;
+constexpr float kRelu6 = 6;  // an unsigned input follows a ReLU6
 
 }  // namespace
 
@@ -70,8 +72,8 @@ double QatTrainer::advance() {
        .weight_decay = static_cast<float>(options_.weight_decay)},
       model_.values, model_.grads, velocity_, model_.decayed);
   for (nn::Layer& l : model_.network.layers)
-    if (l.input_quantizer.bits > 0)
-      *l.input_quantizer.alpha.value = std::max(*l.input_quantizer.alpha.value, kSmallestAlpha);
+    if (const auto& q = l.input_quantizer; q.bits > 0)
+      *q.alpha.value = std::clamp(*q.alpha.value, kSmallestAlpha, q.is_signed ? kLargestAlpha : kRelu6);
   ++step_;
   return loss;
 }

@@ -33,6 +33,7 @@ struct HostInfo {
 HostInfo host_info();
 /// Largest resident set size of this process so far, MiB.
 double peak_rss_mib();
+/// "0.1.0+359ee83": version and, when built in a git checkout, commit.
 const char* version();
 
 }  // namespace apq

@@ -49,8 +49,8 @@ struct Table {
   }
 };
 
-/// Rows of a dense convolution. The image is first copied between borders of input_zero, so that the taps of one
-/// kernel row are neighbours in memory.
+/// Rows of a dense convolution. The image is first copied between borders of input_zero, so that the taps of
+/// one kernel row are neighbours in memory.
 class Columns {
  public:
   explicit Columns(const IntegerLayer& l)

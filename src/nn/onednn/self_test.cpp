@@ -84,7 +84,7 @@ std::string integer_self_test() {
 
 std::string onednn_version() {
   const dnnl_version_t* v = dnnl_version();
-  return fmt::format("oneDNN {}.{}.{}", v->major, v->minor, v->patch);
+  return fmt::format("{}.{}.{}", v->major, v->minor, v->patch);
 }
 
 std::string onednn_isa() { return onednn::isa_name(); }

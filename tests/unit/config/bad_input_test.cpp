@@ -50,10 +50,10 @@ const std::vector<Case> kCases = {
     {"EmptyKey", ": 1\n", {"bad.yaml:5:", "unknown key ''"}},
     {"MergeKeyWithoutAlias", "<<: {seed: 1}\n", {"unknown key '<<'"}},
     {"TooDeep",
-     "data: " + repeated("[", 40) + repeated("]", 40) + "\n",
+     fmt::format("data: {}{}\n", repeated("[", 40), repeated("]", 40)),
      {"bad.yaml:5:", "nested too deeply"}},
     {"TooDeepBlocks", repeated("- ", 40) + "1\n", {"bad.yaml:5:"}},
-    {"TooManyValues", "data: [" + repeated("1,", 6000) + "1]\n", {"bad.yaml:5:", "too many values"}},
+    {"TooManyValues", fmt::format("data: [{}1]\n", repeated("1,", 6000)), {"bad.yaml:5:", "too many values"}},
     // Bytes
     {"Nul", std::string("seed: 1\0\n", 9), {"bad.yaml:5:8: byte 0x00", "UTF-8"}},
     {"EndOfTransmission", "\x04\nseed: x\n", {"bad.yaml:5:1: byte 0x04"}},
@@ -122,12 +122,12 @@ const std::vector<Case> kCases = {
     {"MapForNumber", "seed: {a: 1}\n", {"seed is a group of keys"}},
     {"NumberForGroup", "data: 5\n", {"data is a single value", "group of keys"}},
     {"ListForGroup", "data: [1]\n", {"data is a list", "group of keys"}},
-    {"LongValue", "seed: " + std::string(5000, 'x') + "\n", {"seed is 'xxxx", "...'"}},
+    {"LongValue", fmt::format("seed: {}\n", std::string(5000, 'x')), {"seed is 'xxxx", "...'"}},
     // Names
     {"NameWithSlash", "name: a/b\n", {"bad.yaml:5:7: name is 'a/b'", "other characters"}},
     {"NameUpwards", "name: ..\n", {"name is '..'", "starts with"}},
     {"NameWithDash", "name: -x\n", {"name is '-x'", "starts with"}},
-    {"NameTooLong", "name: " + std::string(101, 'a') + "\n", {"name is", "more than 100"}},
+    {"NameTooLong", fmt::format("name: {}\n", std::string(101, 'a')), {"name is", "more than 100"}},
     // Relations
     {"IntervalBeyondGenerations",
      "search: {generations: 5}\n",
@@ -143,6 +143,9 @@ const std::vector<Case> kCases = {
     {"MoreImagesThanHeldOut",
      "data: {validation: 100}\n",
      {"pairs.fp32_images is 2000", "data.validation is 100"}},
+    {"MoreImagesThanTheLimit",
+     "data: {train_limit: 1000}\npairs: {recalibration: {images: 1001}}\n",
+     {"6:33: pairs.recalibration.images is 1001", "5:21: pairs.qat.batch_statistics_images is 1024", "1000"}},
     {"CropBeyondImage", "data: {crop: 100}\n", {"data.crop is 100"}},
     {"CifarSize", "data: {format: cifar10}\n", {"space.input_size is 28", "32", "space.input_channels is 1"}},
     {"FewPairs", "pairs: {int8: 3}\n", {"pairs.int8 is 3", "held_out"}},
@@ -165,10 +168,12 @@ INSTANTIATE_TEST_SUITE_P(Golden, BadInput, testing::ValuesIn(kCases),
 class BadLists : public ConfigFiles {
  protected:
   std::string stage(const std::string& keys) {
-    return error_of(write("s.yaml", "budgets: [{limit: 1}]\nspace: {stages: [{" + keys + "}]}\n"));
+    return error_of(
+        write("s.yaml", fmt::format("budgets: [{{limit: 1}}]\nspace: {{stages: [{{{}}}]}}\n", keys)));
   }
   std::string budgets(const std::string& list) {
-    return error_of(write("b.yaml", "space: {stages: [{depths: [1]}]}\nbudgets: " + list + "\n"));
+    return error_of(
+        write("b.yaml", fmt::format("space: {{stages: [{{depths: [1]}}]}}\nbudgets: {}\n", list)));
   }
 };
 
@@ -260,8 +265,8 @@ TEST_F(BadFiles, BombsAreRefusedQuickly) {
       repeated("- ", kMega / 2),
       repeated("? ", kMega / 2),
       repeated("[],", kMega / 3),
-      "[" + repeated("[],", kMega / 4) + "]",
-      "[" + repeated("a,", kMega / 3) + "]",
+      fmt::format("[{}]", repeated("[],", kMega / 4)),
+      fmt::format("[{}]", repeated("a,", kMega / 3)),
       repeated("a: 1\n", kMega / 6),
       repeated(",", kMega),
       repeated(":", kMega),
@@ -271,8 +276,8 @@ TEST_F(BadFiles, BombsAreRefusedQuickly) {
       repeated("#", kMega),
       repeated(" ", kMega),
       repeated("\"\"", kMega / 2),
-      "a: '" + repeated("''", kMega / 3) + "'",
-      "a: |\n" + repeated(" x\n", kMega / 4),
+      fmt::format("a: '{}'", repeated("''", kMega / 3)),
+      fmt::format("a: |\n{}", repeated(" x\n", kMega / 4)),
       repeated("---\n", kMega / 4),
       repeated("%TAG ! x\n", kMega / 10),
       std::string(kMega, 'x'),

@@ -342,7 +342,7 @@ TEST(IntegerNetwork, RefusesADepthwiseLayerOnSignedInput) {
 
 TEST(IntegerSelfTest, SaysThatOneDnnIsExactHere) {
   EXPECT_THAT(integer_self_test(), testing::StartsWith("int8 exact (" + onednn_isa()));
-  EXPECT_THAT(onednn_version(), testing::StartsWith("oneDNN "));
+  EXPECT_THAT(onednn_version(), testing::MatchesRegex("[0-9]+.[0-9]+.[0-9]+"));
 }
 
 }  // namespace
