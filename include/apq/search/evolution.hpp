@@ -85,8 +85,8 @@ class Evolution {
   std::vector<Individual> population_;
 };
 
-/// A random valid genome within the budget: drawn until one fits, and where none of many does, the last one is
-/// moved towards `smallest` until it fits.
+/// A random valid genome within the budget: drawn until one fits, and where none of many does, the last one
+/// is moved towards `smallest` until it fits. Throws Error(usage) when `smallest` itself is over the budget.
 space::Genome random_within(const space::SearchSpace& space, const Evaluator& evaluator, const Budget& budget,
                             const space::Genome& smallest, RandomStream& random);
 

@@ -40,8 +40,8 @@ TEST(Quality, OneSwapOfSixPairs) {
 }
 
 // Predicted 1 1 2 3, measured 1 2 2 3. Of six pairs one is tied in the prediction only, one in the
-// measurement only, four agree: tau-b = 4 / sqrt(5 * 5). Ranks 1.5 1.5 3 4 and 1 2.5 2.5 4: covariance 4,
-// variances 4.5.
+// measurement only, four agree: tau-b = 4 / sqrt(5 * 5). Ranks 1.5 1.5 3 4 and 1 2.5 2.5 4: covariance
+// 3.75, variances 4.5.
 TEST(Quality, TiesByHand) {
   const Quality q = of({1, 1, 2, 3}, {1, 2, 2, 3});
   EXPECT_DOUBLE_EQ(q.kendall_tau, 4.0 / 5);

@@ -42,7 +42,7 @@ bool same(const Evolution& a, const Evolution& b) {
 // Under tight budgets few changes of depth fit, and a lone population can stay with a depth that is not the
 // best.
 TEST_F(EvolutionTest, ComesCloseToTheExactOptimumOfEveryBudgetAndNeverAboveIt) {
-  constexpr int kWorlds = 6;
+  constexpr int kWorlds = 24;  // a mean over few worlds moves by several hundredths with the seeds
   for (const auto& [limit, mean_share] : {std::pair{28, 0.85}, {45, 0.9}, {70, 0.95}, {90, 0.96}}) {
     double sum = 0;
     for (std::uint64_t seed = 1; seed <= kWorlds; ++seed) {
