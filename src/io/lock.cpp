@@ -36,18 +36,29 @@ std::string start_time(const std::string& pid) {
 }
 
 struct Holder {
-  std::string host, pid, start, job;
+  std::string host, pid, start, job, restart;
 
   std::string text() const {
-    return fmt::format("host={}\npid={}\nstart={}\njob={}\n", host, pid, start, job);
+    return fmt::format("host={}\npid={}\nstart={}\njob={}\nrestart={}\n", host, pid, start, job, restart);
   }
-  bool gone() const { return host == host_info().name && start_time(pid) != start; }
 };
 
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
 Holder myself() {
-  const char* job = std::getenv("SLURM_JOB_ID");
   const std::string pid = std::to_string(getpid());
-  return {host_info().name, pid, start_time(pid), job ? job : ""};
+  return {host_info().name, pid, start_time(pid), environment("SLURM_JOB_ID"),
+          environment("SLURM_RESTART_COUNT")};
+}
+
+/// A process of this host that ended, or an earlier run of this very Slurm job: the job was requeued after
+/// its node was lost, and nobody can look at the process there.
+bool gone(const Holder& holder, const Holder& me) {
+  if (!me.job.empty() && holder.job == me.job && holder.restart != me.restart) return true;
+  return holder.host == me.host && start_time(holder.pid) != holder.start;
 }
 
 /// Empty when there is no lock.
@@ -64,6 +75,7 @@ std::optional<Holder> read_holder(const fs::path& path) {
   holder.pid = value();
   holder.start = value();
   holder.job = value();
+  holder.restart = value();
   return holder;
 }
 
@@ -105,8 +117,9 @@ FolderLock::FolderLock(const fs::path& folder) : path_(folder / "lock") {
   validate(!error, ErrorKind::io, "cannot create {} ({})", folder.string(), error.message());
   const Turn turn(folder);
   const Holder me = myself();
-  if (const auto other = read_holder(path_); other && other->gone()) {
-    log::warn("taking over {} (process {} that held it is gone)", path_.string(), other->pid);
+  if (const auto other = read_holder(path_); other && gone(*other, me)) {
+    log::warn("taking over {} (process {} on {} that held it is gone)", path_.string(), other->pid,
+              other->host);
     ::unlink(path_.c_str());
   }
   if (create_exclusively(path_, me.text(), me.host + "." + me.pid)) return;

@@ -4,17 +4,16 @@
 
 #include <gtest/gtest.h>
 
-#include <iostream>
-#include <memory>
 #include <thread>
 
 #include "apq/core/error.hpp"
 #include "apq/core/progress.hpp"
+#include "mpi/mpi_main.hpp"
 
 namespace apq::comm {
 namespace {
 
-std::unique_ptr<Communicator> world;
+using test::world;
 
 /// `size` bytes that differ from rank to rank.
 Bytes pattern(std::size_t size, int rank) {
@@ -147,33 +146,7 @@ TEST(Mpi, WrongUseIsAnErrorWithTheReasonOfMpi) {
   FAIL() << "nothing was thrown";
 }
 
-/// On other ranks than 0: only what failed.
-class Failures : public testing::EmptyTestEventListener {
-  void OnTestPartResult(const testing::TestPartResult& result) override {
-    if (result.failed())
-      std::cerr << "rank " << world->rank() << ": " << result.file_name() << ":" << result.line_number()
-                << "\n"
-                << result.message() << std::endl;
-  }
-};
-
-/// Every rank runs every test; the program fails everywhere when it fails anywhere.
-int run() {
-  world = make_mpi();
-  if (!world->root()) {
-    auto& listeners = testing::UnitTest::GetInstance()->listeners();
-    delete listeners.Release(listeners.default_result_printer());
-    listeners.Append(new Failures);
-  }
-  const int failed = static_cast<int>(world->max(RUN_ALL_TESTS()));
-  world.reset();
-  return failed;
-}
-
 }  // namespace
 }  // namespace apq::comm
 
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  return apq::comm::run();
-}
+int main(int argc, char** argv) { return apq::test::run_all_tests(argc, argv); }

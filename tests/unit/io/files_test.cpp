@@ -205,6 +205,20 @@ TEST_F(Lock, OfAnotherHostOrUnreadableIsNeverTaken) {
   }
 }
 
+TEST_F(Lock, OfAnEarlierRunOfTheSameSlurmJobIsTakenOver) {
+  const auto hold = [&](const std::string& restart) {
+    write_atomically(folder_ / "lock", "host=elsewhere\npid=1\nstart=1\njob=42\nrestart=" + restart + "\n");
+  };
+  ::setenv("SLURM_JOB_ID", "42", 1);
+  ::setenv("SLURM_RESTART_COUNT", "1", 1);
+  hold("");
+  { const FolderLock lock(folder_); }
+  hold("1");  // a step of the run that is alive
+  EXPECT_EQ(caught([&] { FolderLock lock(folder_); }).kind, ErrorKind::locked);
+  ::unsetenv("SLURM_JOB_ID");
+  ::unsetenv("SLURM_RESTART_COUNT");
+}
+
 TEST_F(Lock, GoesToOneOfManyThatTakeOverAtOnce) {
   put(path(), holder(host_info().name, "999999999", "1"));
   const int runs = 8;
