@@ -29,6 +29,7 @@ class Png {
     png_set_read_fn(png_, this, on_read);
     png_set_user_limits(png_, kLargestSide, kLargestSide);
     png_set_chunk_malloc_max(png_, kLargestChunk);
+    png_set_crc_action(png_, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
   }
   ~Png() { png_destroy_read_struct(&png_, &info_, nullptr); }
   Png(const Png&) = delete;

@@ -115,7 +115,9 @@ TEST(Host, PeakMemoryGrowsByWhatIsTouched) {
   EXPECT_GT(after, 64) << block.size();
 }
 
-TEST(Version, IsThreeNumbers) { EXPECT_THAT(version(), testing::MatchesRegex("[0-9]+\\.[0-9]+\\.[0-9]+")); }
+TEST(Version, IsThreeNumbersAndTheCommit) {
+  EXPECT_THAT(version(), testing::MatchesRegex("[0-9]+\\.[0-9]+\\.[0-9]+(\\+[0-9a-f]+(-dirty)?)?"));
+}
 
 }  // namespace
 }  // namespace apq
