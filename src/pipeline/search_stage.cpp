@@ -190,6 +190,11 @@ void Search::measure_random() {
                          search::random_within(c_.space, predicted_, c_.budgets[b], c_.smallest[b], random)),
                      static_cast<int>(b), "random", 0, 0});
   }
+  std::vector<space::Genome> genomes;
+  for (const Measured& m : batch) genomes.push_back(m.genome);
+  std::vector<double> accuracy(genomes.size());
+  int8_.predict(genomes, accuracy);
+  for (std::size_t i = 0; i < batch.size(); ++i) batch[i].predicted = accuracy[i];
   measure(std::move(batch), "measuring random networks");
 }
 
