@@ -28,8 +28,8 @@ void add_evaluate(CLI::App& app, Command& command) {
   auto options = std::make_shared<Options>();
   CLI::App* sub = add_subcommand(app, "evaluate", "Measure a run's networks again on the test set", *options);
   sub->add_option("--network", options->network, "Only this one (default: all)")->type_name("NAME");
-  add_examples(*sub, {"apq evaluate --from results/quickstart",
-                      "apq evaluate --from results/quickstart --network latency_ms_0.1"});
+  add_examples(
+      *sub, {"apq evaluate --from results/quickstart", "apq evaluate --from results/quickstart --network 1"});
   sub->callback([&command, options] {
     command.action = [options](comm::Communicator&) {
       print(pipeline::evaluate(options->from, options->network));

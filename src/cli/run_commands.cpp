@@ -71,7 +71,7 @@ void add_stage(CLI::App& app, Command& command, pipeline::Stage stage, const std
   add_examples(*sub,
                {fmt::format("apq {} configs/quickstart.yaml", name),
                 fmt::format("mpirun -n 2 apq {} configs/quickstart.yaml --from results/quickstart --out "
-                            "results/again --set seed=2",
+                            "results/again",
                             name)});
   sub->callback([&command, options, stage] {
     command.parallel = true;

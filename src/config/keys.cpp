@@ -52,7 +52,7 @@ void describe(Visitor& v, space::StageOptions& o) {
   v.key(number("width", 1, 4096, "channels", "output of every block"), &o.width);
   v.key(number("stride", 1, 2, "", "of the first block"), &o.stride);
   v.key(number("depths", 1, 32, "blocks", "choices, ascending"), &o.depths);
-  v.key(number("kernels", 1, 11, "pixels", "choices, odd, ascending"), &o.kernels);
+  v.key(number("kernels", 3, 7, "pixels", "choices, odd, ascending"), &o.kernels);
   v.key(number("min_expand", kPositive, 32, "", "smallest middle width / input channels"), &o.min_expand);
   v.key(number("max_expand", kPositive, 32, "", "largest middle width / input channels"), &o.max_expand);
 }
@@ -91,7 +91,7 @@ void describe(Visitor& v, HardwareOptions& o) {
 
 void describe(Visitor& v, supernet::TrainOptions& o) {
   v.key(choice("mode", {"sandwich", "progressive"}, "training scheme: BigNAS or once-for-all"), &o.mode);
-  v.key(number("epochs", 0, 1e4, "epochs", "of training, warm-up included"), &o.epochs);
+  v.key(number("epochs", kPositive, 1e4, "epochs", "of training, warm-up included"), &o.epochs);
   v.key(number("warmup_epochs", 0, 1e4, "epochs", "largest network only, then channels are sorted"),
         &o.warmup_epochs);
   v.key(number("batch", 1, 4096, "images", "per rank and step"), &o.batch);
@@ -161,7 +161,8 @@ void describe(Visitor& v, search::EvolutionOptions& o) {
   v.key(number("elites", 1, 1e5, "genomes", "parents, kept unchanged"), &o.elites);
   v.key(number("mutants", 0, 1e5, "genomes", "children by mutation per generation"), &o.mutants);
   v.key(number("crossovers", 0, 1e5, "genomes", "children by crossover per generation"), &o.crossovers);
-  v.key(number("mutation_rate", 0, 1, "probability", "per block and per stage depth"), &o.mutation_rate);
+  v.key(number("mutation_rate", kPositive, 1, "probability", "per block and per stage depth"),
+        &o.mutation_rate);
 }
 
 void describe(Visitor& v, island::ArchipelagoOptions& o) {
@@ -169,6 +170,8 @@ void describe(Visitor& v, island::ArchipelagoOptions& o) {
   v.key(choice("topology", island::topologies(), "who sends migrants to whom"), &o.topology);
   v.key(number("migration_interval", 0, 1e6, "generations", "between migrations; 0: never"),
         &o.migration_interval);
+  v.key(flag("spread", "islands divide the range between a budget and the next lower one, to find a front"),
+        &o.spread);
   v.key(number("migrants", 0, 1e5, "genomes", "sent to each neighbour, per budget"), &o.migrants);
 }
 
@@ -176,7 +179,7 @@ void describe(Visitor& v, SearchOptions& o) {
   v.key(number("generations", 1, 1e6, "generations", "of the evolution"), &o.generations);
   v.key(number("evaluation_interval", 1, 1e6, "generations", "between measurements of elites"),
         &o.evaluation_interval);
-  v.key(number("evaluated_elites", 0, 1e5, "genomes", "measured per island and budget each time"),
+  v.key(number("evaluated_elites", 1, 1e5, "genomes", "measured per island and budget each time"),
         &o.evaluated_elites);
   v.key(flag("random_baseline", "measure as many random genomes for comparison"), &o.random_baseline);
   v.group("evolution", "one population", [&] { describe(v, o.evolution); });

@@ -23,6 +23,7 @@ namespace stop {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+constexpr int kExitInterrupted = 130;  // nothing was saved: not 75
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
 // All that a signal handler touches; lock-free, hence safe in one.
@@ -42,7 +43,7 @@ extern "C" void on_signal(int signal) {
     checkpoint = true;
     return;
   }
-  if (signal != SIGUSR2 && interrupted.exchange(true)) _exit(kExitStoppedEarly);
+  if (signal != SIGUSR2 && interrupted.exchange(true)) _exit(kExitInterrupted);
   int none = 0;
   stop_signal.compare_exchange_strong(none, signal);
 }

@@ -63,6 +63,13 @@ std::span<const std::uint8_t> as_octets(std::span<const std::byte> bytes) {
 
 }  // namespace
 
+/// Islands divide the range below a limit evenly, so that together they find a front and not one point of it.
+search::Budget Archipelago::budget_of(search::Budget budget, int island) const {
+  if (options_.spread && budget.floor >= 0)
+    budget.limit = budget.floor + (budget.limit - budget.floor) * (island + 1) / options_.islands;
+  return budget;
+}
+
 Archipelago::Archipelago(comm::Communicator& comm, const space::SearchSpace& space,
                          std::vector<search::Budget> budgets, std::vector<space::Genome> smallest,
                          const search::EvolutionOptions& evolution, const ArchipelagoOptions& options,
@@ -83,7 +90,8 @@ Archipelago::Archipelago(comm::Communicator& comm, const space::SearchSpace& spa
   for (int id = comm.rank(); id < options_.islands; id += comm.size()) {
     Island island{id, {}};
     for (std::size_t b = 0; b < budgets_.size(); ++b)
-      island.populations.emplace_back(space, budgets_[b], evolution, seed, population_key(id, b));
+      island.populations.emplace_back(space, budget_of(budgets_[b], id), evolution, seed,
+                                      population_key(id, b));
     islands_.push_back(std::move(island));
   }
 }

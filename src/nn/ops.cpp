@@ -39,8 +39,9 @@ void parallel(std::int64_t n, std::int64_t scratch, Body body) {
   }
 #pragma omp parallel num_threads(parts)
   {
-    const int part = omp_get_thread_num();
-    body(part, part_of(n, part, parts), all + scratch * part);
+    // The runtime may grant fewer threads than asked for.
+    for (int part = omp_get_thread_num(); part < parts; part += omp_get_num_threads())
+      body(part, part_of(n, part, parts), all + scratch * part);
   }
 }
 

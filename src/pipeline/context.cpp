@@ -38,7 +38,10 @@ Context::Context(comm::Communicator& comm, const config::Config& config, fs::pat
         "budget {} <= {} cannot be met (the smallest network of this space needs {:.6g}) raise the limit or "
         "widen the space",
         b.metric, b.limit, reachable.value);
-    budgets.push_back({static_cast<int>(metric), b.limit, fmt::format("{}<={}", b.metric, b.limit)});
+    double floor = reachable.value;
+    for (const auto& other : config.budgets)
+      if (other.metric == b.metric && other.limit < b.limit) floor = std::max(floor, other.limit);
+    budgets.push_back({static_cast<int>(metric), b.limit, fmt::format("{}<={}", b.metric, b.limit), floor});
     smallest.push_back(reachable.genome);
   }
   validate(
@@ -53,6 +56,11 @@ Context::Context(comm::Communicator& comm, const config::Config& config, fs::pat
       "of "
       "{5}) set space.input_size, space.input_channels and space.classes",
       data->size(), data->channels(), data->classes(), s.input_size, s.input_channels, s.classes);
+  for (const auto& [key, batch] : {std::pair{"supernet.batch", config.supernet.batch},
+                                   {"pairs.qat.batch", config.pairs.qat.batch},
+                                   {"finetune.qat.batch", config.finetune.qat.batch}})
+    validate(batch <= data->train_count(), ErrorKind::usage,
+             "{} is {} (there are {} training images) choose a smaller one", key, batch, data->train_count());
   fingerprint = config::fingerprint(config) + "data.hash=" + hex(data->hash()) + "\n";
 }
 
@@ -79,6 +87,15 @@ std::optional<io::Archive> Context::restore() const {
   broadcast(comm, archive);
   if (comm.root()) log::info("{}: continuing from checkpoint {}", stage, found->sequence);
   return archive;
+}
+
+void Context::same_ranks(const io::Archive& checkpoint) const {
+  const std::int64_t ranks = checkpoint.integer("ranks");
+  validate(
+      ranks == comm.size(), ErrorKind::checkpoint,
+      "the {} checkpoint was written by {} ranks (these are {}; training depends on their number) continue "
+      "with {} ranks, or start afresh in another folder",
+      stage, ranks, comm.size(), ranks);
 }
 
 bool Context::stop_agreed() const { return comm.max(stop::stop_requested() ? 1 : 0) != 0; }
@@ -141,6 +158,10 @@ std::unique_ptr<supernet::Supernet> load_supernet(const Context& context) {
       "supernet.ckpt belongs to another search space (its space is \"{}\", this configuration's is \"{}\") "
       "train it again or use its configuration",
       archive.text("space"), context.space.describe());
+  validate(
+      archive.text("data") == hex(context.data->hash()), ErrorKind::checkpoint,
+      "supernet.ckpt was trained on another data set or split (data.* or seed differ, so that its training "
+      "images may be validation images here) use its data options and seed");
   auto net = std::make_unique<supernet::Supernet>(context.space, context.config.seed);
   const auto values = archive.floats("values");
   validate(values.size() == net->values().size(), ErrorKind::checkpoint,

@@ -45,6 +45,8 @@ struct Context {
   io::CheckpointStore checkpoints() const { return {out / "checkpoints", stage, fingerprint}; }
   /// The newest checkpoint of the stage, read by the root, on every rank. Collective.
   std::optional<io::Archive> restore() const;
+  /// Training averages gradients over ranks: its checkpoint continues on as many ranks only.
+  void same_ranks(const io::Archive& checkpoint) const;
   /// Collective: true on every rank when any rank was asked to stop.
   bool stop_agreed() const;
   /// Collective, decided by the root: time for a checkpoint?

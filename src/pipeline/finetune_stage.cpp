@@ -63,8 +63,10 @@ nn::IntegerNetwork network_of(const std::string& frame) {
       io::Archive::from_frame(std::as_bytes(std::span(frame)), "network", "fine-tuned network"));
 }
 
-io::Archive state_of(const std::vector<Job>& jobs, std::size_t current, supernet::QatTrainer* trainer) {
+io::Archive state_of(const Context& c, const std::vector<Job>& jobs, std::size_t current,
+                     supernet::QatTrainer* trainer) {
   io::Archive a;
+  a.put("ranks", std::int64_t{c.comm.size()});
   a.put("current", static_cast<std::int64_t>(current));
   for (std::size_t j = 0; j < current; ++j) {
     a.put(fmt::format("network{}", j), jobs[j].network);
@@ -86,6 +88,7 @@ void train(Context& c, std::vector<Job>& jobs) {
   const auto state = c.restore();
   std::size_t current = 0;
   if (state) {
+    c.same_ranks(*state);
     current = static_cast<std::size_t>(state->integer("current"));
     for (std::size_t j = 0; j < std::min(current, jobs.size()); ++j) {
       jobs[j].network = state->text(fmt::format("network{}", j));
@@ -115,7 +118,7 @@ void train(Context& c, std::vector<Job>& jobs) {
       const bool stop = c.stop_agreed();
       if ((c.checkpoint_due() || stop) && c.comm.root())
         c.checkpoints().save(static_cast<std::int64_t>(current) * qat.steps + trainer.step(),
-                             state_of(jobs, current, &trainer));
+                             state_of(c, jobs, current, &trainer));
       if (stop) c.stop_early();
     }
     job.network = frame_text(network_archive(quant::lower(trainer.model())));
@@ -124,7 +127,7 @@ void train(Context& c, std::vector<Job>& jobs) {
       log::info("fine-tuned for {}: {:.2f} % on validation (integers), {}", c.budgets[job.budget].name,
                 100 * job.validation, c.space.to_text(job.start.genome));
       c.checkpoints().save(static_cast<std::int64_t>(current + 1) * qat.steps,
-                           state_of(jobs, current + 1, nullptr));
+                           state_of(c, jobs, current + 1, nullptr));
     }
   }
   progress.finish();
@@ -166,7 +169,6 @@ void run_finetune(Context& c) {
   }
   write_best(c.out / "best.yaml", finals);
   io::write_atomically(c.out / "networks.json", finals_json(finals));
-  c.checkpoints().remove_all();
 }
 
 }  // namespace apq::pipeline

@@ -24,6 +24,7 @@ struct StageEntry {
   const char* name;
   void (*run)(Context&);
 };
+constexpr double kMbPerMib = 1.048576;
 constexpr StageEntry kTable[] = {{Stage::supernet, "supernet", run_supernet},
                                  {Stage::collect, "collect", run_collect},
                                  {Stage::predictor, "predictor", run_predictor},
@@ -34,12 +35,18 @@ const StageEntry& entry(Stage stage) {
   return *std::find_if(std::begin(kTable), std::end(kTable), [&](auto& e) { return e.stage == stage; });
 }
 
-/// Root only: may this run use the folder? False when the run is already finished.
-bool claim(const fs::path& out, const config::Config& config, bool resume) {
+/// Root only, before anything is written: a folder with somebody's files is no run folder.
+void check_foreign(const fs::path& out) {
+  if (!fs::exists(out) || fs::exists(out / "config.yaml") || !io::read_status(out).state.empty()) return;
   std::error_code error;
-  fs::create_directories(out / "checkpoints", error);
-  validate(!error, ErrorKind::io, "cannot create {} ({}) choose another --out", out.string(),
-           error.message());
+  for (const auto& file : fs::directory_iterator(out, error))
+    validate(file.path().filename() == "checkpoints" || file.path().filename() == "lock", ErrorKind::usage,
+             "{} is not a run folder (it holds {}) choose an empty or new --out", out.string(),
+             file.path().filename().string());
+}
+
+/// Root only: may this run use the folder? False when all that is asked for is already done.
+bool claim(const fs::path& out, const config::Config& config, const std::vector<Stage>& stages, bool resume) {
   const io::Status status = io::read_status(out);
   const fs::path stored = out / "config.yaml";
   if (fs::exists(stored)) {
@@ -49,13 +56,14 @@ bool claim(const fs::path& out, const config::Config& config, bool resume) {
              "configuration",
              out.string(), differing_lines(before, now));
   }
-  if (status.state == "done") return false;
-  const bool ours = fs::exists(stored) || !status.state.empty();
-  for (const auto& file : fs::directory_iterator(out))
-    validate(ours || file.path().filename() == "checkpoints" || file.path().filename() == "lock",
-             ErrorKind::usage, "{} is not a run folder (it holds {}) choose an empty or new --out",
-             out.string(), file.path().filename().string());
-  validate(!ours || resume, ErrorKind::usage,
+  if (status.state == "done") {
+    const auto records = read_stages(out);
+    return !std::all_of(stages.begin(), stages.end(), [&](Stage stage) {
+      return std::any_of(records.begin(), records.end(),
+                         [&](const StageRecord& r) { return r.done && r.name == stage_name(stage); });
+    });
+  }
+  validate((!fs::exists(stored) && status.state.empty()) || resume, ErrorKind::usage,
            "{} holds an unfinished run (state \"{}\") continue it with --resume or choose another --out",
            out.string(), status.state);
   return true;
@@ -91,14 +99,14 @@ std::vector<std::pair<std::string, std::string>> library_versions() {
 
 void run(comm::Communicator& comm, const config::Config& config, const RunOptions& options) {
   nn::set_threads(config.threads);
+  std::vector<Stage> stages = options.stages;
+  if (stages.empty()) stages.assign(std::begin(kStages), std::end(kStages));
   bool fresh = true;
   std::unique_ptr<io::FolderLock> lock;
   if (comm.root()) {
-    // Everything a user can get wrong is checked before the folder is touched.
-    const space::SearchSpace space(config.space);
+    check_foreign(options.out);
     lock = std::make_unique<io::FolderLock>(options.out);
-    fresh = claim(options.out, config, options.resume);
-    if (fresh) io::write_status(options.out, {"running", 0, "", "start"});
+    fresh = claim(options.out, config, stages, options.resume);
   }
   if (comm.max(fresh ? 1 : 0) == 0) {
     if (comm.root())
@@ -106,10 +114,18 @@ void run(comm::Communicator& comm, const config::Config& config, const RunOption
     return;
   }
 
+  // What a user can get wrong in configuration and data fails here, with the folder still as it was.
+  Context context(comm, config, options.out, options.from);
+  if (comm.root()) {
+    std::error_code error;
+    fs::create_directories(options.out / "checkpoints", error);
+    validate(!error, ErrorKind::io, "cannot create {} ({}) choose another --out",
+             (options.out / "checkpoints").string(), error.message());
+    io::write_status(options.out, {"running", 0, "", "start"});
+  }
   log::setup({.rank = comm.rank(),
               .console = comm.root(),
               .file = comm.root() ? options.out / "log.txt" : fs::path{}});
-  Context context(comm, config, options.out, options.from);
   if (comm.root()) {
     const HostInfo host = host_info();
     log::info("apq {}: run {} in {}, {} ranks x {} threads on {} ({}, {})", version(), config.name,
@@ -128,8 +144,6 @@ void run(comm::Communicator& comm, const config::Config& config, const RunOption
               context.space.log10_size(), context.data->train_count(), context.data->validation_count());
   }
 
-  std::vector<Stage> stages = options.stages;
-  if (stages.empty()) stages.assign(std::begin(kStages), std::end(kStages));
   std::vector<StageRecord> records = comm.root() ? read_stages(options.out) : std::vector<StageRecord>{};
   for (const Stage stage : stages) {
     const std::string name = stage_name(stage);
@@ -145,7 +159,7 @@ void run(comm::Communicator& comm, const config::Config& config, const RunOption
     context.stage = name;
     Timer timer;
     const auto close = [&](bool done) {
-      const auto peak = comm.max(std::llround(peak_rss_mib()));
+      const auto peak = comm.max(std::llround(peak_rss_mib() * kMbPerMib));
       if (!comm.root()) return;
       found->seconds += timer.seconds();
       found->peak_rss_mb = std::max(found->peak_rss_mb, static_cast<double>(peak));
@@ -161,7 +175,8 @@ void run(comm::Communicator& comm, const config::Config& config, const RunOption
     }
     close(true);
     if (comm.root()) {
-      log::info("{}: done in {:.1f} s, peak memory {:.0f} MiB a rank", name, found->seconds,
+      context.checkpoints().remove_all();
+      log::info("{}: done in {:.1f} s, peak memory {:.0f} MB a rank", name, found->seconds,
                 found->peak_rss_mb);
       write_summary(context, records);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The apq authors
 #include "apq/core/error.hpp"
+#include "apq/core/hash.hpp"
 #include "apq/core/log.hpp"
 #include "apq/core/process.hpp"
 #include "pipeline/context.hpp"
@@ -9,8 +10,9 @@ namespace apq::pipeline {
 
 namespace {
 
-io::Archive state_of(supernet::Supernet& net, std::int64_t step) {
+io::Archive state_of(const Context& c, supernet::Supernet& net, std::int64_t step) {
   io::Archive a;
+  a.put("ranks", std::int64_t{c.comm.size()});
   a.put("values", std::span<const float>(net.values()));
   a.put("velocity", std::span<const float>(net.velocity()));
   a.put("step", step);
@@ -31,6 +33,7 @@ void run_supernet(Context& c) {
   supernet::Trainer trainer(net, *c.data, options, c.config.seed, c.comm.rank(), c.comm.size(),
                             c.sum_over_ranks());
   if (const auto state = c.restore()) {
+    c.same_ranks(*state);
     fill(net.values(), state->floats("values"));
     fill(net.velocity(), state->floats("velocity"));
     trainer.set_step(state->integer("step"));
@@ -46,7 +49,7 @@ void run_supernet(Context& c) {
     if (trainer.step() % 16 != 0 && !trainer.done()) continue;
     const bool stop = c.stop_agreed();
     if ((c.checkpoint_due() || stop) && c.comm.root())
-      c.checkpoints().save(trainer.step(), state_of(net, trainer.step()));
+      c.checkpoints().save(trainer.step(), state_of(c, net, trainer.step()));
     if (stop && !trainer.done()) c.stop_early();
   }
   progress.finish();
@@ -62,6 +65,7 @@ void run_supernet(Context& c) {
   }
   io::Archive artifact;
   artifact.put("space", c.space.describe());
+  artifact.put("data", hex(c.data->hash()));
   artifact.put("values", std::span<const float>(net.values()));
   artifact.save(c.out / "supernet.ckpt", "supernet");
 }

@@ -32,7 +32,7 @@ Table network_table(const RunData& run) {
 }
 
 Table stage_table(const RunData& run) {
-  Table table{{"stage", "seconds", "peak memory of a rank (MiB)"}, {}};
+  Table table{{"stage", "seconds", "peak memory of a rank (MB)"}, {}};
   double total = 0;
   for (const StageRow& stage : run.stages) {
     const std::string seconds = stage.seconds ? fmt::format("{:.1f}", *stage.seconds) : "-";

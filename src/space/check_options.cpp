@@ -17,7 +17,7 @@ constexpr int kMaxSize = 4096;
 constexpr int kMaxWidth = 8192;
 constexpr int kMaxStride = 8;
 constexpr int kMaxDepth = 32;
-constexpr int kMaxKernel = 15;
+constexpr int kMaxKernel = 7;
 
 void check_range(const std::string& key, int value, int low, int high) {
   validate(low <= value && value <= high, ErrorKind::usage,
@@ -38,7 +38,7 @@ void check_stage(const std::string& key, const StageOptions& stage) {
   check_range(key + ".width", stage.width, 1, kMaxWidth);
   check_range(key + ".stride", stage.stride, 1, kMaxStride);
   check_choices(key + ".depths", stage.depths, 1, kMaxDepth);
-  check_choices(key + ".kernels", stage.kernels, 1, kMaxKernel);
+  check_choices(key + ".kernels", stage.kernels, 3, kMaxKernel);
   for (int kernel : stage.kernels)
     validate(kernel % 2 == 1, ErrorKind::usage,
              "space.{}.kernels holds {} (even kernels have no centre) use odd values", key, kernel);

@@ -38,13 +38,13 @@ double accuracy(const data::Dataset& data, std::int64_t images, Logits logits) {
 
 void recalibrate(const nn::Network& network, const data::Dataset& data, const RecalibrationOptions& options,
                  nn::Executor& executor) {
-  Batch batch(data, options.batch);
-  executor.begin_statistics(network);
   const std::int64_t images = std::min<std::int64_t>(options.images, data.train_count());
-  const std::int64_t batches = std::max<std::int64_t>(1, images / options.batch);
-  for (std::int64_t b = 0; b < batches; ++b) {
-    data.plain_train(b * options.batch, options.batch, batch.x.data(), batch.labels.data());
-    executor.forward(network, batch.x.data(), options.batch, nn::Mode::statistics);
+  const int size = static_cast<int>(std::min<std::int64_t>(options.batch, images));
+  Batch batch(data, size);
+  executor.begin_statistics(network);
+  for (std::int64_t b = 0; b < images / size; ++b) {
+    data.plain_train(b * size, size, batch.x.data(), batch.labels.data());
+    executor.forward(network, batch.x.data(), size, nn::Mode::statistics);
   }
   executor.end_statistics(network);
 }

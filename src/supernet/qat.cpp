@@ -65,7 +65,12 @@ double QatTrainer::advance() {
   sum_(model_.grads);
   if (ranks_ > 1)
     for (float& g : model_.grads) g /= static_cast<float>(ranks_);
-  nn::clip_gradient(model_.grads, kGradientClip);
+  const double norm = nn::clip_gradient(model_.grads, kGradientClip);
+  if (!std::isfinite(norm))
+    fail(ErrorKind::numeric,
+         "quantization-aware training diverged at step {} (the gradient is not finite) lower its learning "
+         "rate",
+         step_);
   nn::sgd_step(
       {.learning_rate = static_cast<float>(learning_rate(options_.learning_rate, step_, options_.steps)),
        .momentum = static_cast<float>(options_.momentum),

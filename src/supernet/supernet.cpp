@@ -120,7 +120,8 @@ void Supernet::derive_kernel(const LayerSlots& slots, nn::Layer& layer) {
   for (std::size_t k = slots.kernels.size() - 1; k-- > 0 && slots.kernels[k] >= layer.kernel;) {
     const int n = taps(slots.kernels[k]);
     const auto rows = centre_rows(slots.kernels[k + 1], slots.kernels[k]);
-    nn::AlignedVector<float> centre(static_cast<std::size_t>(n) * static_cast<std::size_t>(layer.cout)), result(centre.size());
+    nn::AlignedVector<float> centre(static_cast<std::size_t>(n) * static_cast<std::size_t>(layer.cout)),
+        result(centre.size());
     for (int r = 0; r < n; ++r)
       std::copy_n(larger + static_cast<std::ptrdiff_t>(rows[static_cast<std::size_t>(r)]) * larger_ld,
                   layer.cout, centre.data() + static_cast<std::ptrdiff_t>(r) * layer.cout);

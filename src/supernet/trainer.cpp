@@ -92,7 +92,12 @@ double Trainer::advance() {
   const float share = 1.0f / static_cast<float>(ranks_);
   if (ranks_ > 1)
     for (float& g : net_->grads()) g *= share;
-  nn::clip_gradient(net_->grads(), options_.gradient_clip);
+  const double norm = nn::clip_gradient(net_->grads(), options_.gradient_clip);
+  if (!std::isfinite(norm))
+    fail(ErrorKind::numeric,
+         "supernet training diverged at step {} (the gradient is not finite) lower "
+         "supernet.learning_rate",
+         step_);
   nn::sgd_step({.learning_rate = static_cast<float>(learning_rate(options_.learning_rate, step_, steps_)),
                 .momentum = static_cast<float>(options_.momentum),
                 .weight_decay = static_cast<float>(options_.weight_decay)},

@@ -10,7 +10,7 @@ namespace apq {
 /// Signals and time limit. Handlers only set a flag; the pipeline looks at it at safe points.
 namespace stop {
 /// USR1: checkpoint and go on. USR2, TERM, INT: checkpoint and stop; a second TERM or INT ends the process at
-/// once with kExitStoppedEarly. CONT and PIPE are ignored.
+/// once with 130. CONT and PIPE are ignored.
 void install_handlers();
 bool stop_requested();
 /// True once per USR1.

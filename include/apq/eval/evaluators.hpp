@@ -39,6 +39,8 @@ class TrueEvaluator {
   double integer_accuracy(const space::Genome& genome, const supernet::QatOptions& qat, std::int64_t images);
 
  private:
+  double trained_accuracy(const space::Genome& genome, const supernet::QatOptions& qat, std::int64_t images);
+
   supernet::Supernet* net_;
   const data::Dataset* data_;
   std::uint64_t seed_;

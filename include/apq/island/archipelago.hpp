@@ -19,6 +19,9 @@ struct ArchipelagoOptions {
   std::string topology = "ring";
   int migration_interval = 10;  ///< generations between migrations; 0 = never
   int migrants = 5;             ///< elites sent to each neighbour, per budget
+  /// Island i of n searches within floor + (limit - floor) * (i + 1) / n of each budget; otherwise all search
+  /// within the limit.
+  bool spread = true;
 };
 
 /// One line of the search's history, per island, budget and generation (migration included).
@@ -65,6 +68,7 @@ class Archipelago {
     int id = 0;
     std::vector<search::Evolution> populations;  ///< one per budget
   };
+  search::Budget budget_of(search::Budget budget, int island) const;
   void migrate();
   void record();
   /// The best `count` of every population, [island][budget]. Collective.

@@ -17,6 +17,9 @@ struct Budget {
   int metric = 0;  ///< index into Score::costs
   double limit = 0;
   std::string name;  ///< "latency_ms<=1.2"
+  /// Where a front below the limit is wanted: the next lower limit of the same cost, or the smallest
+  /// reachable cost. Negative: only the limit counts.
+  double floor = -1;
 };
 
 struct Individual {

@@ -49,6 +49,26 @@ TEST_F(ArchipelagoTest, ARunSplitBySaveAndLoadEqualsTheStraightRunByteForByte) {
   EXPECT_EQ(frame(resumed), straight);
 }
 
+TEST_F(ArchipelagoTest, IslandsDivideTheRangeBelowALimitWhenAskedTo) {
+  const double floor = 20, limit = 60;
+  for (const bool spread : {true, false}) {
+    ArchipelagoOptions options{4, "ring", 2, 5};
+    options.spread = spread;
+    Archipelago archipelago(*comm_, space_, {{0, limit, "a", floor}}, {space_.smallest()}, evolution_,
+                            options, 11);
+    archipelago.initialise(evaluator_);
+    for (int g = 0; g < 10; ++g) archipelago.step(evaluator_);
+    const auto elites = archipelago.island_elites(10)[0];
+    for (std::size_t i = 0; i < 4; ++i) {
+      const double own = spread ? floor + (limit - floor) * static_cast<double>(i + 1) / 4 : limit;
+      double dearest = 0;
+      for (std::size_t k = 0; k < 10; ++k) dearest = std::max(dearest, elites[i * 10 + k].score.costs[0]);
+      EXPECT_LE(dearest, own);
+      EXPECT_GT(dearest, own - 12);
+    }
+  }
+}
+
 TEST_F(ArchipelagoTest, WithoutMigrationIslandsDoNotDependOnEachOther) {
   for (const ArchipelagoOptions& options :
        {ArchipelagoOptions{4, "none", 2, 5}, {4, "ring", 0, 5}, {4, "ring", 2, 0}}) {
