@@ -96,7 +96,7 @@ std::string finals_json(const std::vector<FinalNetwork>& networks) {
 }
 
 std::vector<StageRecord> read_stages(const fs::path& out) {
-  const fs::path path = out / "checkpoints" / "stages.json";
+  const fs::path path = out / "stages.json";
   std::vector<StageRecord> stages;
   if (!fs::exists(path)) return stages;
   const Json json = Json::parse(io::read_text(path), nullptr, false);
@@ -113,7 +113,7 @@ void write_stages(const fs::path& out, const std::vector<StageRecord>& stages) {
   for (const auto& s : stages)
     list.push_back(
         {{"name", s.name}, {"seconds", s.seconds}, {"peak_rss_mb", s.peak_rss_mb}, {"done", s.done}});
-  io::write_atomically(out / "checkpoints" / "stages.json", list.dump(1) + "\n");
+  io::write_atomically(out / "stages.json", list.dump(1) + "\n");
 }
 
 void write_summary(const Context& c, const std::vector<StageRecord>& stages) {
