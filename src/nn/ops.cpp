@@ -2,70 +2,20 @@
 // SPDX-FileCopyrightText: The apq authors
 #include "apq/nn/ops.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
 
 #include "apq/core/error.hpp"
-#include "apq/nn/buffer.hpp"
 #include "nn/kernels/float_kernels.hpp"
 #include "nn/onednn/gemm.hpp"
+#include "nn/parallel.hpp"
+#include "nn/passes.hpp"
 
 namespace apq::nn {
 
 using kernels::float_kernels;
-
-namespace {
-
-struct Range {
-  std::int64_t begin, end;
-};
-
-/// Part `index` of `parts` of 0..n: the same for the same number of parts, so sums are reproducible.
-Range part_of(std::int64_t n, int index, int parts) { return {n * index / parts, n * (index + 1) / parts}; }
-
-/// body(part, range, scratch) on each thread's share of 0..n; `scratch` floats for each thread.
-template <class Body>
-void parallel(std::int64_t n, std::int64_t scratch, Body body) {
-  static thread_local Scratch<float> memory;
-  const int parts = static_cast<int>(std::min<std::int64_t>(threads(), std::max<std::int64_t>(n, 1)));
-  float* all = memory.get(static_cast<std::size_t>(scratch) * parts);
-  if (parts == 1) {
-    body(0, Range{0, n}, all);
-    return;
-  }
-#pragma omp parallel num_threads(parts)
-  {
-    // The runtime may grant fewer threads than asked for.
-    for (int part = omp_get_thread_num(); part < parts; part += omp_get_num_threads())
-      body(part, part_of(n, part, parts), all + scratch * part);
-  }
-}
-
-/// Per-channel double sums of every thread, added up in thread order.
-class ChannelSums {
- public:
-  explicit ChannelSums(int channels)
-      : channels_(channels), sums_(static_cast<std::size_t>(2) * channels * threads(), 0.0) {}
-  double* first(int part) { return sums_.data() + static_cast<std::size_t>(2) * channels_ * part; }
-  double* second(int part) { return first(part) + channels_; }
-  void reduce() {
-    for (std::size_t i = 2 * static_cast<std::size_t>(channels_); i < sums_.size(); ++i)
-      sums_[i % (2 * static_cast<std::size_t>(channels_))] += sums_[i];
-  }
-
- private:
-  int channels_;
-  std::vector<double> sums_;
-};
-
-kernels::Depthwise geometry(const ConvShape& s) { return {s.size, s.size_out(), s.cin, s.kernel, s.stride}; }
-std::int64_t channel_blocks(const ConvShape& s) { return (s.cin + 15) / 16; }
-
-}  // namespace
 
 void set_threads(int threads) { omp_set_num_threads(threads); }
 int threads() { return omp_get_max_threads(); }
@@ -85,23 +35,14 @@ void pointwise_backward_weights(std::int64_t rows, int cin, int cout, const floa
 }
 
 void depthwise_forward(const ConvShape& s, const float* x, const float* w, int ld, float* y) {
-  const auto d = geometry(s);
-  parallel(s.batch * channel_blocks(s), kernels::depthwise_scratch(d), [&](int, Range r, float* scratch) {
-    float_kernels().depthwise_forward(d, r.begin, r.end, x, w, ld, y, scratch);
-  });
+  convolve(Kind::depthwise, s, {.z = x, .activation = {}}, w, ld, y);
 }
 void depthwise_backward_data(const ConvShape& s, const float* dy, const float* w, int ld, float* dx) {
-  const auto d = geometry(s);
-  parallel(s.batch * channel_blocks(s), kernels::depthwise_scratch(d), [&](int, Range r, float* scratch) {
-    float_kernels().depthwise_backward_data(d, r.begin, r.end, dy, w, ld, dx, scratch);
-  });
+  convolve_backward(Kind::depthwise, s, {}, w, ld, OutputGradient(dy), nullptr, 0, dx);
 }
 void depthwise_backward_weights(const ConvShape& s, const float* x, const float* dy, float* dw, int ld) {
-  const auto d = geometry(s);
-  parallel(channel_blocks(s), kernels::depthwise_scratch(d), [&](int, Range r, float* scratch) {
-    float_kernels().depthwise_backward_weights(d, s.batch, static_cast<int>(r.begin), static_cast<int>(r.end),
-                                               x, dy, dw, ld, scratch);
-  });
+  convolve_backward(Kind::depthwise, s, {.z = x, .activation = {}}, nullptr, 0, OutputGradient(dy), dw, ld,
+                    nullptr);
 }
 
 void im2col(const ConvShape& s, const float* x, float pad, float* columns) {
@@ -128,9 +69,9 @@ void im2col(const ConvShape& s, const float* x, float pad, float* columns) {
 void batch_statistics(std::int64_t rows, int channels, const float* z, float* mean, float* variance) {
   ChannelSums sums(channels);
   const std::vector<float> shift(z, z + channels);
-  parallel(rows, kernels::row_scratch(channels), [&](int part, Range r, float* scratch) {
+  parallel(rows, 0, [&](int part, Range r, float*) {
     float_kernels().moments(r.end - r.begin, channels, z + r.begin * channels, shift.data(), sums.first(part),
-                            sums.second(part), scratch);
+                            sums.second(part));
   });
   sums.reduce();
   for (int c = 0; c < channels; ++c) {
@@ -155,10 +96,10 @@ double activate_backward(std::int64_t rows, int channels, const float* z, const 
                          const float* shift, float high, const float* dy, float* dz, float* dshift) {
   ChannelSums sums(channels);
   std::vector<double> clipped(static_cast<std::size_t>(threads()), 0.0);
-  parallel(rows, kernels::row_scratch(channels), [&](int part, Range r, float* scratch) {
+  parallel(rows, 0, [&](int part, Range r, float*) {
     const std::int64_t at = r.begin * channels;
     clipped[static_cast<std::size_t>(part)] = float_kernels().activate_backward(
-        r.end - r.begin, channels, z + at, scale, shift, high, dy + at, dz + at, sums.first(part), scratch);
+        r.end - r.begin, channels, z + at, scale, shift, high, dy + at, dz + at, sums.first(part));
   });
   sums.reduce();
   if (dshift)
@@ -172,10 +113,10 @@ void normalise_backward_sums(std::int64_t rows, int channels, const float* z, co
                              const float* mean, const float* inv_std, const float* scale, const float* shift,
                              float high, float* sum, float* sum_xhat) {
   ChannelSums sums(channels);
-  parallel(rows, kernels::row_scratch(channels), [&](int part, Range r, float* scratch) {
+  parallel(rows, 0, [&](int part, Range r, float*) {
     const std::int64_t at = r.begin * channels;
     float_kernels().normalise_backward_sums(r.end - r.begin, channels, z + at, dy + at, mean, inv_std, scale,
-                                            shift, high, sums.first(part), sums.second(part), scratch);
+                                            shift, high, sums.first(part), sums.second(part));
   });
   sums.reduce();
   for (int c = 0; c < channels; ++c) {

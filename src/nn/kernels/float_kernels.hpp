@@ -6,35 +6,68 @@
 
 namespace apq::nn::kernels {
 
-/// Padded-image geometry of one depthwise convolution.
+inline constexpr int kLanes = 16;  ///< channels of a block
+
+/// Geometry of one depthwise convolution. Its kernels work on one image in blocks: for every 16 channels a
+/// padded square of `padded` x `padded` pixels with zero borders, [block][y][x][16].
 struct Depthwise {
   int size, size_out, channels, kernel, stride;
+
+  // Always inlined: no copy compiled for one instruction set may be linked into another's code.
+  [[gnu::always_inline]] int blocks() const { return (channels + kLanes - 1) / kLanes; }
+  [[gnu::always_inline]] int taps() const { return kernel * kernel; }
+  [[gnu::always_inline]] int padded() const {
+    const int reach = (size_out - 1) * stride + kernel, own = size + kernel - 1;
+    return reach > own ? reach : own;
+  }
+  [[gnu::always_inline]] std::int64_t block() const { return std::int64_t{padded()} * padded() * kLanes; }
 };
 
-/// Single-threaded float kernels, compiled once per instruction set. Depthwise kernels work on units of one
-/// image and one block of 16 channels, units begin..end of batch * ceil(channels / 16), image-major.
-/// `scratch` holds depthwise_scratch(d) floats.
+/// A matrix whose element (row, depth) stands at a[row * row_stride + depth * depth_stride].
+struct Left {
+  const float* a;
+  std::int64_t row_stride, depth_stride;
+};
+
+/// Columns of the right-hand matrix that `product` takes at a time, where `columns` are left.
+[[gnu::always_inline]] inline int panel_columns(int columns, int widest) {
+  const int blocks = (columns + kLanes - 1) / kLanes;
+  return kLanes * (widest == 1 || blocks == 1 ? 1 : blocks == 2 || blocks == 4 ? 2 : widest);
+}
+
+/// Single-threaded float kernels, compiled once per instruction set.
 struct FloatKernels {
   const char* isa;
-  void (*depthwise_forward)(const Depthwise&, std::int64_t begin, std::int64_t end, const float* x,
-                            const float* w, int ld, float* y, float* scratch);
-  void (*depthwise_backward_data)(const Depthwise&, std::int64_t begin, std::int64_t end, const float* dy,
-                                  const float* w, int ld, float* dx, float* scratch);
-  /// All images of channel blocks begin..end; adds to dw.
-  void (*depthwise_backward_weights)(const Depthwise&, int batch, int begin, int end, const float* x,
-                                     const float* dy, float* dw, int ld, float* scratch);
+
+  int widest;  ///< panel of `product`, in blocks of 16 columns
+  /// Packs b(k, n) = from[k * depth_stride + n * column_stride] into panels of `panel_columns`, each
+  /// [depth][columns], filled up with zeros.
+  void (*pack)(int depth, int columns, const float* from, std::int64_t depth_stride,
+               std::int64_t column_stride, float* panels);
+  /// c[rows][columns] = (or +=, with `add`) left * right. Right is packed (ldb = 0), or row-major with ldb
+  /// floats a row; then up to 15 floats after its end are read.
+  void (*product)(int rows, int columns, int depth, Left left, const float* right, std::int64_t ldb, float* c,
+                  std::int64_t ldc, bool add);
+
+  /// Pixels of a row to the blocks, `step` pixels apart; `to` is the place of the first in block 0.
+  void (*to_blocks)(const Depthwise&, int pixels, const float* row, int step, float* to);
+  /// y[size_out][size_out][channels]: correlation of the blocks with weights [block][tap][16].
+  void (*correlate)(const Depthwise&, int stride, int size_out, const float* blocks, const float* weights,
+                    float* y);
+  /// Adds the gradient of the weights, [block][tap][16]. Output pixel (y, x) of `gradients` stands at
+  /// (kernel / 2 + stride * y, kernel / 2 + stride * x) of its padded square.
+  void (*accumulate_taps)(const Depthwise&, const float* blocks, const float* gradients, float* dw);
+
   /// Adds sums over rows of (z - shift) and (z - shift)^2.
   void (*moments)(std::int64_t rows, int channels, const float* z, const float* shift, double* sum,
-                  double* square, float* scratch);
+                  double* square);
   void (*affine_activate)(std::int64_t rows, int channels, const float* z, const float* scale,
                           const float* shift, float high, float step, const float* residual, float* y);
   double (*activate_backward)(std::int64_t rows, int channels, const float* z, const float* scale,
-                              const float* shift, float high, const float* dy, float* dz, double* dshift,
-                              float* scratch);
+                              const float* shift, float high, const float* dy, float* dz, double* dshift);
   void (*normalise_backward_sums)(std::int64_t rows, int channels, const float* z, const float* dy,
                                   const float* mean, const float* inv_std, const float* scale,
-                                  const float* shift, float high, double* sum, double* sum_xhat,
-                                  float* scratch);
+                                  const float* shift, float high, double* sum, double* sum_xhat);
   /// dz = scale * g - a - (z - mean) * b, with a and b per channel.
   void (*normalise_backward)(std::int64_t rows, int channels, const float* z, const float* dy,
                              const float* mean, const float* scale, const float* shift, float high,
@@ -44,13 +77,6 @@ struct FloatKernels {
                                    const float* dy, float* dx);
   void (*add)(std::int64_t n, const float* x, float* y);
 };
-
-inline std::int64_t depthwise_scratch(const Depthwise& d) {
-  const std::int64_t padded = (d.size > d.size_out * d.stride ? d.size : d.size_out * d.stride) + d.kernel;
-  return (padded * padded + std::int64_t{d.size_out} * d.size_out + 2 * d.kernel * d.kernel) * 16;
-}
-/// Floats of scratch for the row-wise kernels.
-inline std::int64_t row_scratch(int channels) { return 2 * std::int64_t{channels}; }
 
 extern const FloatKernels kFloatGeneric;
 extern const FloatKernels kFloatAvx2;

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The apq authors
+#include "nn/passes.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "apq/core/error.hpp"
+#include "nn/kernels/float_kernels.hpp"
+#include "nn/parallel.hpp"
+
+namespace apq::nn {
+
+using kernels::Depthwise;
+using kernels::float_kernels;
+using kernels::kLanes;
+
+namespace {
+
+constexpr std::int64_t kSlack = kLanes;  // `product` reads a little past the end of a plain right-hand side
+
+/// Rows of a block, so that its input and output stay in a core's caches.
+std::int64_t block_rows(int cin, int cout) {
+  constexpr std::int64_t kFloats = 1 << 15;
+  return std::clamp<std::int64_t>(kFloats / (cin + cout) / 24 * 24, 24, 480);
+}
+
+/// Calls body(first, count) for consecutive blocks of a range.
+template <class Body>
+void for_blocks(Range range, std::int64_t block, Body body) {
+  for (std::int64_t first = range.begin; first < range.end; first += block)
+    body(first, std::min(block, range.end - first));
+}
+
+const float* activate(const Activation& a, std::int64_t rows, int channels, const float* z, float* y) {
+  if (!a.shift) return z;
+  float_kernels().affine_activate(rows, channels, z, a.scale, a.shift, a.high, a.step, nullptr, y);
+  return y;
+}
+
+/// Mean and variance from sums that every part makes around its own first row, block by block.
+class Moments {
+ public:
+  Moments(int channels, const Statistics& wanted)
+      : channels_(channels), wanted_(wanted), parts_(wanted.mean ? static_cast<std::size_t>(threads()) : 0) {}
+
+  void add(int part, std::int64_t rows, const float* z) {
+    if (!wanted_.mean) return;
+    Part& p = parts_[static_cast<std::size_t>(part)];
+    if (p.rows == 0) {
+      p.shift.assign(z, z + channels_);
+      p.sum.assign(p.shift.size(), 0);
+      p.square.assign(p.shift.size(), 0);
+    }
+    p.rows += rows;
+    float_kernels().moments(rows, channels_, z, p.shift.data(), p.sum.data(), p.square.data());
+  }
+
+  void finish() const {
+    for (std::size_t c = 0; c < (wanted_.mean ? static_cast<std::size_t>(channels_) : 0); ++c) {
+      double rows = 0, mean = 0, spread = 0;  // of the parts so far; spread: sum of squared distances
+      for (const Part& p : parts_) {
+        if (p.rows == 0) continue;
+        const double n = static_cast<double>(p.rows), shifted = p.sum[c] / n;
+        const double part_mean = static_cast<double>(p.shift[c]) + shifted, distance = part_mean - mean;
+        spread +=
+            std::max(p.square[c] - n * shifted * shifted, 0.0) + distance * distance * rows * n / (rows + n);
+        mean += distance * n / (rows + n);
+        rows += n;
+      }
+      wanted_.mean[c] = static_cast<float>(mean);
+      wanted_.variance[c] = static_cast<float>(spread / rows);
+    }
+  }
+
+ private:
+  struct Part {
+    std::int64_t rows = 0;
+    std::vector<float> shift;
+    std::vector<double> sum, square;
+  };
+  int channels_;
+  Statistics wanted_;
+  std::vector<Part> parts_;
+};
+
+/// Makes blocks of dz where the backward pass reads them.
+class GradientBlocks {
+ public:
+  GradientBlocks(int channels, const OutputGradient& g)
+      : channels_(channels), g_(g), sums_(channels), clipped_(static_cast<std::size_t>(threads()), 0.0) {}
+
+  const float* rows(int part, std::int64_t first, std::int64_t count, float* dz) {
+    const std::int64_t at = first * channels_;
+    if (g_.mean) {
+      float_kernels().normalise_backward(count, channels_, g_.z + at, g_.dy + at, g_.mean,
+                                         g_.activation.scale, g_.activation.shift, g_.activation.high, g_.a,
+                                         g_.b, dz);
+      return dz;
+    }
+    if (!g_.activation.shift) return g_.dy + at;
+    clipped_[static_cast<std::size_t>(part)] += float_kernels().activate_backward(
+        count, channels_, g_.z + at, g_.activation.scale, g_.activation.shift, g_.activation.high, g_.dy + at,
+        dz, sums_.first(part));
+    return dz;
+  }
+
+  void finish() {
+    sums_.reduce();
+    if (g_.dshift)
+      for (int c = 0; c < channels_; ++c) g_.dshift[c] += static_cast<float>(sums_.first(0)[c]);
+    if (g_.clipped)
+      for (const double v : clipped_) *g_.clipped += v;
+  }
+
+ private:
+  int channels_;
+  OutputGradient g_;
+  ChannelSums sums_;
+  std::vector<double> clipped_;
+};
+
+/// The sums of dx that the layer before needs, while dx is in cache.
+class InputSumBlocks {
+ public:
+  InputSumBlocks(int channels, const Input& in, const InputSums& wanted)
+      : channels_(channels), in_(in), wanted_(wanted), sums_(wanted.mean ? channels : 0) {}
+
+  void add(int part, std::int64_t first, std::int64_t rows, const float* dx) {
+    if (!wanted_.mean) return;
+    float_kernels().normalise_backward_sums(rows, channels_, in_.z + first * channels_, dx, wanted_.mean,
+                                            wanted_.inv_std, in_.activation.scale, in_.activation.shift,
+                                            in_.activation.high, sums_.first(part), sums_.second(part));
+  }
+
+  void finish() {
+    if (!wanted_.mean) return;
+    sums_.reduce();
+    std::copy_n(sums_.first(0), channels_, wanted_.sum);
+    std::copy_n(sums_.second(0), channels_, wanted_.sum_xhat);
+  }
+
+ private:
+  int channels_;
+  Input in_;
+  InputSums wanted_;
+  ChannelSums sums_;
+};
+
+/// Rows of the product a layer is: the activated input itself, or the taps of a dense layer's image.
+class ProductRows {
+ public:
+  ProductRows(Kind kind, const ConvShape& s, const Input& in) : dense_(kind == Kind::dense), s_(s), in_(in) {}
+
+  int depth() const { return dense_ ? s_.kernel * s_.kernel * s_.cin : s_.cin; }
+
+  const float* get(std::int64_t first, std::int64_t count, float* scratch) const {
+    if (!dense_) return activate(in_.activation, count, s_.cin, in_.z + first * s_.cin, scratch);
+    for (std::int64_t r = first; r < first + count; ++r, scratch += depth()) columns(r, scratch);
+    return scratch - count * depth();
+  }
+
+ private:
+  void columns(std::int64_t row, float* to) const {
+    const int out = s_.size_out(), width = s_.kernel * s_.cin;
+    const std::int64_t image = row / (std::int64_t{out} * out), pixel = row % (std::int64_t{out} * out);
+    const int top = static_cast<int>(pixel / out) * s_.stride - s_.kernel / 2;
+    const int left = static_cast<int>(pixel % out) * s_.stride - s_.kernel / 2;
+    const int begin = std::max(0, -left) * s_.cin, end = std::min(s_.kernel, s_.size - left) * s_.cin;
+    for (int y = top; y < top + s_.kernel; ++y, to += width) {
+      if (y < 0 || y >= s_.size) {
+        std::fill_n(to, width, 0.0f);
+        continue;
+      }
+      const float* from = in_.z + ((image * s_.size + y) * s_.size + left) * s_.cin;
+      std::fill_n(to, begin, 0.0f);
+      std::copy(from + begin, from + end, to + begin);
+      std::fill(to + end, to + width, 0.0f);
+    }
+  }
+
+  bool dense_;
+  ConvShape s_;
+  Input in_;
+};
+
+std::size_t packed_size(int depth, int columns) {
+  return static_cast<std::size_t>(depth) * static_cast<std::size_t>(columns + kLanes);
+}
+
+/// Memory for a weight in the layout the kernels want; layers of one thread take turns.
+float* weight_memory(std::size_t n) {
+  static thread_local Scratch<float> memory;
+  return memory.get(n);
+}
+
+/// Parts of a weight's gradient, added up in the order of the parts.
+template <class Work>
+void sum_parts(std::int64_t n, std::size_t size, Work work, float* total) {
+  static thread_local Scratch<float> memory;
+  const auto parts = static_cast<std::size_t>(std::min<std::int64_t>(threads(), n));
+  float* all = memory.get(size * parts);
+  std::fill_n(all, size * parts, 0.0f);
+  work(all);
+  std::copy_n(all, size, total);
+  for (std::size_t p = 1; p < parts; ++p)
+    float_kernels().add(static_cast<std::int64_t>(size), all + p * size, total);
+}
+
+void product_forward(Kind kind, const ConvShape& s, const Input& in, const float* w, int ld, float* z,
+                     const Statistics& statistics) {
+  const ProductRows input(kind, s, in);
+  const int depth = input.depth(), cout = s.cout;
+  float* packed = weight_memory(packed_size(depth, cout));
+  float_kernels().pack(depth, cout, w, ld, 1, packed);
+  Moments moments(cout, statistics);
+  const std::int64_t block = block_rows(depth, cout);
+  parallel(s.rows_out(), block * depth, [&](int part, Range range, float* scratch) {
+    for_blocks(range, block, [&](std::int64_t first, std::int64_t rows) {
+      float* to = z + first * cout;
+      float_kernels().product(static_cast<int>(rows), cout, depth,
+                              {input.get(first, rows, scratch), depth, 1}, packed, 0, to, cout, false);
+      moments.add(part, rows, to);
+    });
+  });
+  moments.finish();
+}
+
+void product_backward(Kind kind, const ConvShape& s, const Input& in, const float* w, int ld,
+                      const OutputGradient& gradient, float* dw, int dw_ld, float* dx,
+                      const InputSums& sums) {
+  const ProductRows input(kind, s, in);
+  const int depth = input.depth(), cout = s.cout;
+  float* packed = nullptr;
+  if (dx) {
+    packed = weight_memory(packed_size(cout, depth));
+    float_kernels().pack(cout, depth, w, 1, ld, packed);
+  }
+  GradientBlocks gradients(cout, gradient);
+  InputSumBlocks input_sums(s.cin, in, sums);
+  const std::int64_t block = block_rows(depth, cout);
+  const std::size_t weights = dw ? static_cast<std::size_t>(depth) * static_cast<std::size_t>(cout) : 0;
+  std::vector<float> total(weights);
+  sum_parts(
+      s.rows_out(), weights,
+      [&](float* partial) {
+        parallel(s.rows_out(), block * (depth + cout) + kSlack, [&](int part, Range range, float* scratch) {
+          float* to = partial + static_cast<std::size_t>(part) * weights;
+          for_blocks(range, block, [&](std::int64_t first, std::int64_t rows) {
+            const float* dz = gradients.rows(part, first, rows, scratch);
+            // The product reads past the end of dz: of the whole tensor, where it is not our copy.
+            if (dw && dz != scratch) dz = std::copy_n(dz, rows * cout, scratch) - rows * cout;
+            if (dw)
+              float_kernels().product(depth, cout, static_cast<int>(rows),
+                                      {input.get(first, rows, scratch + block * cout + kSlack), 1, depth}, dz,
+                                      cout, to, cout, true);
+            if (!dx) return;
+            float* at = dx + first * depth;
+            float_kernels().product(static_cast<int>(rows), depth, cout, {dz, cout, 1}, packed, 0, at, depth,
+                                    false);
+            input_sums.add(part, first, rows, at);
+          });
+        });
+      },
+      total.data());
+  for (int k = 0; dw && k < depth; ++k)
+    float_kernels().add(cout, total.data() + static_cast<std::ptrdiff_t>(k) * cout,
+                        dw + std::int64_t{k} * dw_ld);
+  gradients.finish();
+  input_sums.finish();
+}
+
+Depthwise geometry(const ConvShape& s) { return {s.size, s.size_out(), s.cin, s.kernel, s.stride}; }
+
+/// Weights [tap][ld] to [block][tap][16], taps turned around for the gradient of the data.
+void weight_blocks(const Depthwise& d, const float* w, int ld, bool turned, float* to) {
+  for (int first = 0; first < d.channels; first += kLanes)
+    for (int t = 0; t < d.taps(); ++t, to += kLanes) {
+      const int used = std::min(kLanes, d.channels - first);
+      std::fill(std::copy_n(w + (turned ? d.taps() - 1 - t : t) * std::int64_t{ld} + first, used, to),
+                to + kLanes, 0.0f);
+    }
+}
+
+/// Where pixel (row, 0) of an image stands in its padded square, pixels `step` apart.
+float* row_in_blocks(const Depthwise& d, int row, int step, float* blocks) {
+  const int half = d.kernel / 2;
+  return blocks + ((half + std::int64_t{row} * step) * d.padded() + half) * kLanes;
+}
+
+/// The activated image in blocks; `line` holds one row of pixels.
+void image_blocks(const Depthwise& d, const Input& in, std::int64_t image, float* line, float* blocks) {
+  for (int y = 0; y < d.size; ++y) {
+    const float* z = in.z + (image * d.size + y) * d.size * d.channels;
+    float_kernels().to_blocks(d, d.size, activate(in.activation, d.size, d.channels, z, line), 1,
+                              row_in_blocks(d, y, 1, blocks));
+  }
+}
+
+void depthwise_pass(const ConvShape& s, const Input& in, const float* w, int ld, float* z,
+                    const Statistics& statistics) {
+  const Depthwise d = geometry(s);
+  const std::int64_t squares = d.blocks() * d.block(), line = std::int64_t{d.size} * d.channels;
+  float* weights = weight_memory(static_cast<std::size_t>(d.blocks()) * d.taps() * kLanes);
+  weight_blocks(d, w, ld, false, weights);
+  Moments moments(s.cin, statistics);
+  const std::int64_t pixels = std::int64_t{d.size_out} * d.size_out;
+  parallel(s.batch, squares + line, [&](int part, Range images, float* blocks) {
+    std::fill_n(blocks, squares, 0.0f);  // the borders stay zero
+    for (std::int64_t n = images.begin; n < images.end; ++n) {
+      image_blocks(d, in, n, blocks + squares, blocks);
+      float* to = z + n * pixels * d.channels;
+      float_kernels().correlate(d, d.stride, d.size_out, blocks, weights, to);
+      moments.add(part, pixels, to);
+    }
+  });
+  moments.finish();
+}
+
+void depthwise_pass_backward(const ConvShape& s, const Input& in, const float* w, int ld,
+                             const OutputGradient& gradient, float* dw, int dw_ld, float* dx,
+                             const InputSums& sums) {
+  const Depthwise d = geometry(s);
+  const std::int64_t squares = d.blocks() * d.block();
+  const std::int64_t line = std::int64_t{std::max(d.size, d.size_out)} * d.channels;
+  const std::size_t weights = static_cast<std::size_t>(d.blocks()) * d.taps() * kLanes;
+  float* turned = weight_memory(weights);
+  if (dx) weight_blocks(d, w, ld, true, turned);
+  GradientBlocks gradients(s.cin, gradient);
+  InputSumBlocks input_sums(s.cin, in, sums);
+  std::vector<float> total(weights);
+  sum_parts(
+      s.batch, weights,
+      [&](float* partial) {
+        parallel(s.batch, 2 * squares + line, [&](int part, Range images, float* scratch) {
+          float *dz = scratch, *blocks = scratch + squares, *row = blocks + squares;
+          std::fill_n(scratch, 2 * squares, 0.0f);
+          for (std::int64_t n = images.begin; n < images.end; ++n) {
+            for (int y = 0; y < d.size_out; ++y)
+              float_kernels().to_blocks(
+                  d, d.size_out, gradients.rows(part, (n * d.size_out + y) * d.size_out, d.size_out, row),
+                  d.stride, row_in_blocks(d, y, d.stride, dz));
+            if (dw) {
+              image_blocks(d, in, n, row, blocks);
+              float_kernels().accumulate_taps(d, blocks, dz,
+                                              partial + static_cast<std::size_t>(part) * weights);
+            }
+            if (!dx) continue;
+            const std::int64_t first = n * d.size * d.size;
+            float_kernels().correlate(d, 1, d.size, dz, turned, dx + first * d.channels);
+            input_sums.add(part, first, std::int64_t{d.size} * d.size, dx + first * d.channels);
+          }
+        });
+      },
+      total.data());
+  for (int t = 0; dw && t < d.taps(); ++t)
+    for (int c = 0; c < d.channels; ++c)
+      dw[std::int64_t{t} * dw_ld + c] +=
+          total[static_cast<std::size_t>((c / kLanes * d.taps() + t) * kLanes + c % kLanes)];
+  gradients.finish();
+  input_sums.finish();
+}
+
+}  // namespace
+
+void convolve(Kind kind, const ConvShape& s, const Input& in, const float* w, int ld, float* z,
+              const Statistics& statistics) {
+  APQ_ASSERT(kind == Kind::dense || kind == Kind::depthwise || s.stride == 1);
+  if (kind == Kind::depthwise)
+    depthwise_pass(s, in, w, ld, z, statistics);
+  else
+    product_forward(kind, s, in, w, ld, z, statistics);
+}
+
+void convolve_backward(Kind kind, const ConvShape& s, const Input& in, const float* w, int ld,
+                       const OutputGradient& gradient, float* dw, int dw_ld, float* dx,
+                       const InputSums& sums) {
+  APQ_ASSERT(kind != Kind::dense || dx == nullptr);
+  if (kind == Kind::depthwise)
+    depthwise_pass_backward(s, in, w, ld, gradient, dw, dw_ld, dx, sums);
+  else
+    product_backward(kind, s, in, w, ld, gradient, dw, dw_ld, dx, sums);
+}
+
+}  // namespace apq::nn
