@@ -122,6 +122,9 @@ void describe(Visitor& v, supernet::QatOptions& o, bool with_steps) {
   v.key(number("weight_decay", 0, 1, "", "of weights"), &o.weight_decay);
   v.key(number("label_smoothing", 0, 0.9, "", "probability mass spread over all classes"),
         &o.label_smoothing);
+  v.key(
+      number("distillation", 0, 1, "", "weight of the largest network's soft labels; hard labels: the rest"),
+      &o.distillation);
   v.key(number("calibration_images", 1, 1e8, "images", "for the ranges of the quantizers"),
         &o.calibration_images);
   v.key(number("batch_statistics_images", 1, 1e8, "images", "for batch statistics before folding"),

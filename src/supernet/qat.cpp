@@ -35,9 +35,13 @@ QatTrainer::QatTrainer(Supernet& net, const space::Genome& genome, const data::D
       ranks_(ranks),
       sum_(std::move(sum)),
       executor_(&executor) {
-  const nn::Network& network = net.select(genome);
-  recalibrate(network, data, {.images = options.batch_statistics_images}, executor);
-  model_ = nn::fold_normalisation(network);
+  const auto fold = [&](const space::Genome& g) {
+    const nn::Network& network = net.select(g);
+    recalibrate(network, data, {.images = options.batch_statistics_images}, executor);
+    return nn::fold_normalisation(network);
+  };
+  model_ = fold(genome);
+  if (options.distillation > 0) teacher_ = fold(net.space().largest());
 
   const auto image = static_cast<std::size_t>(data.size()) * data.size() * data.channels();
   const int calibration =
@@ -48,16 +52,24 @@ QatTrainer::QatTrainer(Supernet& net, const space::Genome& genome, const data::D
   quant::prepare(model_, layer_bits(net.space(), genome), x_.data(), calibration, executor);
   velocity_.assign(model_.values.size(), 0.0f);
   dlogits_.resize(static_cast<std::size_t>(options.batch) * data.classes());
+  soft_labels_.resize(options.distillation > 0 ? dlogits_.size() : 0);
 }
 
 double QatTrainer::advance() {
   const int batch = options_.batch;
   const auto position = batch_position(step_, rank_, ranks_, data_->train_count() / batch);
   data_->train_batch(stream_, position.epoch, position.batch, batch, x_.data(), labels_.data());
+  const float* soft_labels = nullptr;
+  if (options_.distillation > 0) {
+    nn::softmax(batch, data_->classes(),
+                executor_->forward(teacher_.network, x_.data(), batch, nn::Mode::evaluate),
+                soft_labels_.data());
+    soft_labels = soft_labels_.data();
+  }
   const float* logits = executor_->forward(model_.network, x_.data(), batch, nn::Mode::train);
-  const double loss =
-      nn::softmax_cross_entropy(batch, data_->classes(), logits, labels_.data(),
-                                static_cast<float>(options_.label_smoothing), nullptr, 0, dlogits_.data());
+  const double loss = nn::softmax_cross_entropy(batch, data_->classes(), logits, labels_.data(),
+                                                static_cast<float>(options_.label_smoothing), soft_labels,
+                                                static_cast<float>(options_.distillation), dlogits_.data());
   if (!std::isfinite(loss))
     fail(ErrorKind::numeric,
          "quantization-aware training diverged at step {} (loss is {}) lower its learning rate", step_, loss);

@@ -146,13 +146,14 @@ struct QatOptions {
   double momentum = 0.9;
   double weight_decay = 4e-5;
   double label_smoothing = 0.1;
+  double distillation = 0;  ///< weight of the largest network's soft labels, the hard ones have the rest
   int calibration_images = 256;
   int batch_statistics_images = 1024;
 };
 
 /// Quantization-aware training of one extracted sub-network (APQ section 3.3 and the code's schedule):
-/// recalibrate, fold normalisation, calibrate quantizers, train with straight-through rounding. `stream` keys
-/// the data order. With one rank and the identity sum the result depends on the genome, weights, options and
+/// recalibrate, fold normalisation, calibrate quantizers, train with straight-through rounding; with
+/// distillation the largest network of the supernet, in float, is the teacher. `stream` keys the data order. With one rank and the identity sum the result depends on the genome, weights, options and
 /// seed only.
 class QatTrainer {
  public:
@@ -167,7 +168,7 @@ class QatTrainer {
   void set_step(std::int64_t step) { step_ = step; }
 
  private:
-  nn::Model model_;
+  nn::Model model_, teacher_;
   const data::Dataset* data_;
   QatOptions options_;
   std::uint64_t seed_, stream_;
@@ -175,7 +176,7 @@ class QatTrainer {
   SumOverRanks sum_;
   nn::Executor* executor_;
   std::int64_t step_ = 0;
-  std::vector<float> velocity_, x_, dlogits_;
+  std::vector<float> velocity_, x_, dlogits_, soft_labels_;
   std::vector<std::int32_t> labels_;
 };
 
