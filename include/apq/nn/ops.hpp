@@ -6,10 +6,11 @@
 #include <span>
 
 /// Float operators on channels-last tensors (rows x channels; a row is one pixel of one image).
-/// apq::nn is the fast set, apq::nn::ref the plain truth it is tested against; both have the same functions.
-/// Weight layouts: pointwise and linear [cin][ld >= cout]; depthwise [kernel*kernel][ld >= channels];
-/// dense [kernel*kernel*cin][ld >= cout]. `ld` lets a sub-network use a corner of a larger weight in place.
-/// Backward-weight functions add to their result; all others overwrite.
+/// apq::nn is the fast set, apq::nn::ref the plain truth it is tested against; ref also has the operators
+/// that the fast engine only does as parts of a layer's pass. Weight layouts: pointwise and linear [cin][ld
+/// >= cout]; depthwise [kernel*kernel][ld >= channels]; dense [kernel*kernel*cin][ld >= cout]. `ld` lets a
+/// sub-network use a corner of a larger weight in place. Backward-weight functions add to their result; all
+/// others overwrite.
 
 namespace apq::nn {
 
@@ -29,50 +30,52 @@ struct ConvShape {
   std::int64_t rows_out() const { return std::int64_t{batch} * size_out() * size_out(); }
 };
 
-#define APQ_NN_DECLARE_OPS                                                                                 \
-  void pointwise_forward(std::int64_t rows, int cin, int cout, const float* x, const float* w, int ld,     \
-                         float* y);                                                                        \
-  void pointwise_backward_data(std::int64_t rows, int cin, int cout, const float* dy, const float* w,      \
-                               int ld, float* dx);                                                         \
-  void pointwise_backward_weights(std::int64_t rows, int cin, int cout, const float* x, const float* dy,   \
-                                  float* dw, int ld);                                                      \
-  void depthwise_forward(const ConvShape& s, const float* x, const float* w, int ld, float* y);            \
-  void depthwise_backward_data(const ConvShape& s, const float* dy, const float* w, int ld, float* dx);    \
-  void depthwise_backward_weights(const ConvShape& s, const float* x, const float* dy, float* dw, int ld); \
-  /* columns: rows_out x (kernel*kernel*cin); taps outside the image are `pad` */                          \
-  void im2col(const ConvShape& s, const float* x, float pad, float* columns);                              \
-  /* mean and biased variance of each channel */                                                           \
-  void batch_statistics(std::int64_t rows, int channels, const float* z, float* mean, float* variance);    \
-  /* y = round(clip(z * scale + shift, 0, high) / step) * step + residual. scale null: 1; high < 0: no     \
-     clip; step 0: no rounding; residual null: none (never together with a clip). y may be z. */           \
-  void affine_activate(std::int64_t rows, int channels, const float* z, const float* scale,                \
-                       const float* shift, float high, float step, const float* residual, float* y);       \
-  /* dz = scale * dy where 0 < z*scale+shift < high, else 0 (high < 0: everywhere); adds the masked dy to  \
-     dshift (may be null); returns the sum of dy where the clip at `high` was active. dz may be dy. */     \
-  double activate_backward(std::int64_t rows, int channels, const float* z, const float* scale,            \
-                           const float* shift, float high, const float* dy, float* dz, float* dshift);     \
-  /* with g = dy masked as above: sums over rows of g and of g * (z - mean) * inv_std */                   \
-  void normalise_backward_sums(std::int64_t rows, int channels, const float* z, const float* dy,           \
-                               const float* mean, const float* inv_std, const float* scale,                \
-                               const float* shift, float high, float* sum, float* sum_xhat);               \
-  /* dz = scale * (g - sum/rows - (z - mean) * inv_std * sum_xhat/rows); dz may be dy */                   \
-  void normalise_backward(std::int64_t rows, int channels, const float* z, const float* dy,                \
-                          const float* mean, const float* inv_std, const float* scale, const float* shift, \
-                          float high, const float* sum, const float* sum_xhat, float* dz);                 \
-  void average_pool_forward(int batch, int pixels, int channels, const float* x, float* y);                \
-  void average_pool_backward(int batch, int pixels, int channels, const float* dy, float* dx);             \
-  /* round(clip(x, -alpha or 0, alpha) / step) * step */                                                   \
-  void fake_quantize(std::int64_t n, const float* x, float alpha, float step, bool is_signed, float* y);   \
-  /* dx = dy inside the clip, 0 outside (may be dy); returns d loss / d alpha of the clip (PACT) */        \
-  double fake_quantize_backward(std::int64_t n, const float* x, float alpha, bool is_signed,               \
-                                const float* dy, float* dx);                                               \
-  /* y += x */                                                                                             \
+#define APQ_NN_DECLARE_OPS                                                                                   \
+  void pointwise_forward(std::int64_t rows, int cin, int cout, const float* x, const float* w, int ld,       \
+                         float* y);                                                                          \
+  void pointwise_backward_data(std::int64_t rows, int cin, int cout, const float* dy, const float* w,        \
+                               int ld, float* dx);                                                           \
+  void pointwise_backward_weights(std::int64_t rows, int cin, int cout, const float* x, const float* dy,     \
+                                  float* dw, int ld);                                                        \
+  /* y = round(clip(z * scale + shift, 0, high) / step) * step + residual. scale null: 1; high < 0: no       \
+     clip; step 0: no rounding; residual null: none (never together with a clip). y may be z. */             \
+  void affine_activate(std::int64_t rows, int channels, const float* z, const float* scale,                  \
+                       const float* shift, float high, float step, const float* residual, float* y);         \
+  /* with g = dy where 0 < z*scale+shift < high, else 0 (high < 0: everywhere): sums over rows of g and of g \
+   * * (z - mean) * inv_std */                                                                               \
+  void normalise_backward_sums(std::int64_t rows, int channels, const float* z, const float* dy,             \
+                               const float* mean, const float* inv_std, const float* scale,                  \
+                               const float* shift, float high, float* sum, float* sum_xhat);                 \
+  void average_pool_forward(int batch, int pixels, int channels, const float* x, float* y);                  \
+  void average_pool_backward(int batch, int pixels, int channels, const float* dy, float* dx);               \
+  /* round(clip(x, -alpha or 0, alpha) / step) * step */                                                     \
+  void fake_quantize(std::int64_t n, const float* x, float alpha, float step, bool is_signed, float* y);     \
+  /* dx = dy inside the clip, 0 outside (may be dy); returns d loss / d alpha of the clip (PACT) */          \
+  double fake_quantize_backward(std::int64_t n, const float* x, float alpha, bool is_signed,                 \
+                                const float* dy, float* dx);                                                 \
+  /* y += x */                                                                                               \
   void add(std::int64_t n, const float* x, float* y);
 
 APQ_NN_DECLARE_OPS
 namespace ref {
 APQ_NN_DECLARE_OPS
-}
+
+void depthwise_forward(const ConvShape& s, const float* x, const float* w, int ld, float* y);
+void depthwise_backward_data(const ConvShape& s, const float* dy, const float* w, int ld, float* dx);
+void depthwise_backward_weights(const ConvShape& s, const float* x, const float* dy, float* dw, int ld);
+/// columns: rows_out x (kernel*kernel*cin); taps outside the image are `pad`.
+void im2col(const ConvShape& s, const float* x, float pad, float* columns);
+/// Mean and biased variance of each channel.
+void batch_statistics(std::int64_t rows, int channels, const float* z, float* mean, float* variance);
+/// dz = scale * g with g masked as in normalise_backward_sums; adds g to dshift (may be null); returns the
+/// sum of dy where the clip at `high` was active. dz may be dy.
+double activate_backward(std::int64_t rows, int channels, const float* z, const float* scale,
+                         const float* shift, float high, const float* dy, float* dz, float* dshift);
+/// dz = scale * (g - sum/rows - (z - mean) * inv_std * sum_xhat/rows); dz may be dy.
+void normalise_backward(std::int64_t rows, int channels, const float* z, const float* dy, const float* mean,
+                        const float* inv_std, const float* scale, const float* shift, float high,
+                        const float* sum, const float* sum_xhat, float* dz);
+}  // namespace ref
 #undef APQ_NN_DECLARE_OPS
 
 /// Number of quantization levels on the positive side: 2^(bits-1)-1 signed, 2^bits-1 unsigned.

@@ -56,41 +56,6 @@ TEST_P(Threads, PointwiseOperatorsAgreeWithThePlainOnes) {
   }
 }
 
-TEST_P(Threads, DepthwiseOperatorsAgreeWithThePlainOnes) {
-  for (int kernel : {1, 3, 5, 7})
-    for (int stride : {1, 2})
-      for (int size : {1, 5, 7, 8, 14})
-        for (int channels : {8, 16, 40}) {
-          SCOPED_TRACE(::testing::Message()
-                       << "k" << kernel << " s" << stride << " size " << size << " c" << channels);
-          const ConvShape s{3, size, channels, channels, kernel, stride};
-          const int ld = channels + 8;
-          const auto x = random_values(s.rows_in() * channels, 1), w = random_values(kernel * kernel * ld, 2);
-          const auto g = random_values(s.rows_out() * channels, 3);
-          std::vector<float> fast(g.size()), plain(g.size());
-          depthwise_forward(s, x.data(), w.data(), ld, fast.data());
-          ref::depthwise_forward(s, x.data(), w.data(), ld, plain.data());
-          expect_close(fast, plain, kTolerance);
-          std::vector<float> dx(x.size()), dx_plain(x.size());
-          depthwise_backward_data(s, g.data(), w.data(), ld, dx.data());
-          ref::depthwise_backward_data(s, g.data(), w.data(), ld, dx_plain.data());
-          expect_close(dx, dx_plain, kTolerance);
-          auto dw = random_values(kernel * kernel * ld, 4), dw_plain = dw;
-          depthwise_backward_weights(s, x.data(), g.data(), dw.data(), ld);
-          ref::depthwise_backward_weights(s, x.data(), g.data(), dw_plain.data(), ld);
-          expect_close(dw, dw_plain, kTolerance);
-        }
-}
-
-TEST_P(Threads, ColumnsAgreeWithThePlainOnes) {
-  const ConvShape s{2, 9, 3, 8, 3, 2};
-  const auto x = random_values(s.rows_in() * 3, 1);
-  std::vector<float> fast(static_cast<std::size_t>(s.rows_out() * 27)), plain(fast);
-  im2col(s, x.data(), 0.5f, fast.data());
-  ref::im2col(s, x.data(), 0.5f, plain.data());
-  EXPECT_EQ(fast, plain);
-}
-
 TEST_P(Threads, NormalisationAgreesWithThePlainOne) {
   for (const auto [rows, c] : {std::array{333, 24}, std::array{64, 8}, std::array{5, 16}}) {
     const auto n = static_cast<std::size_t>(rows * c);
@@ -98,11 +63,8 @@ TEST_P(Threads, NormalisationAgreesWithThePlainOne) {
     for (float& v : z) v += 50;  // a mean far from zero must not cost precision
     const auto dy = random_values(rows * c, 2), gamma = random_values(c, 3);
     const auto cs = static_cast<std::size_t>(c);
-    std::vector<float> mean(cs), variance(cs), mean_plain(cs), variance_plain(cs);
-    batch_statistics(rows, c, z.data(), mean.data(), variance.data());
+    std::vector<float> mean_plain(cs), variance_plain(cs);
     ref::batch_statistics(rows, c, z.data(), mean_plain.data(), variance_plain.data());
-    expect_close(mean, mean_plain, kTolerance);
-    expect_close(variance, variance_plain, 1e-4);
     std::vector<float> inv_std(cs), scale(cs), shift(cs);
     for (std::size_t i = 0; i < cs; ++i) {
       inv_std[i] = 1 / std::sqrt(variance_plain[i] + 1e-3f);
@@ -110,7 +72,7 @@ TEST_P(Threads, NormalisationAgreesWithThePlainOne) {
       shift[i] = 1 - mean_plain[i] * scale[i];
     }
     for (float high : {-1.0f, 1.5f}) {
-      std::vector<float> y(n), y_plain(n), s(cs), q(cs), s_plain(cs), q_plain(cs), dz(n), dz_plain(n);
+      std::vector<float> y(n), y_plain(n), s(cs), q(cs), s_plain(cs), q_plain(cs);
       affine_activate(rows, c, z.data(), scale.data(), shift.data(), high, 0, nullptr, y.data());
       ref::affine_activate(rows, c, z.data(), scale.data(), shift.data(), high, 0, nullptr, y_plain.data());
       expect_close(y, y_plain, 1e-4);
@@ -120,11 +82,6 @@ TEST_P(Threads, NormalisationAgreesWithThePlainOne) {
                                    scale.data(), shift.data(), high, s_plain.data(), q_plain.data());
       expect_close(s, s_plain, 1e-4);
       expect_close(q, q_plain, 1e-4);
-      normalise_backward(rows, c, z.data(), dy.data(), mean_plain.data(), inv_std.data(), scale.data(),
-                         shift.data(), high, s_plain.data(), q_plain.data(), dz.data());
-      ref::normalise_backward(rows, c, z.data(), dy.data(), mean_plain.data(), inv_std.data(), scale.data(),
-                              shift.data(), high, s_plain.data(), q_plain.data(), dz_plain.data());
-      expect_close(dz, dz_plain, 1e-4);
     }
   }
 }
@@ -134,20 +91,13 @@ TEST_P(Threads, ActivationAndQuantizersAgreeWithThePlainOnes) {
   const auto n = static_cast<std::size_t>(rows * c);
   const auto z = random_values(rows * c, 1, 4), dy = random_values(rows * c, 2), shift = random_values(c, 3);
   const auto residual = random_values(rows * c, 5);
-  std::vector<float> a(n), b(n), da(c, 0.5f), db(c, 0.5f);
+  std::vector<float> a(n), b(n);
   affine_activate(rows, c, z.data(), nullptr, shift.data(), -1, 0, residual.data(), a.data());
   ref::affine_activate(rows, c, z.data(), nullptr, shift.data(), -1, 0, residual.data(), b.data());
   expect_close(a, b, 1e-6);
   affine_activate(rows, c, z.data(), nullptr, shift.data(), 4, 0.25f, nullptr, a.data());
   ref::affine_activate(rows, c, z.data(), nullptr, shift.data(), 4, 0.25f, nullptr, b.data());
   expect_close(a, b, 1e-6);
-  const double clipped =
-      activate_backward(rows, c, z.data(), nullptr, shift.data(), 4, dy.data(), a.data(), da.data());
-  const double clipped_plain =
-      ref::activate_backward(rows, c, z.data(), nullptr, shift.data(), 4, dy.data(), b.data(), db.data());
-  EXPECT_NEAR(clipped, clipped_plain, 1e-3);
-  EXPECT_EQ(a, b);
-  expect_close(da, db, 1e-5);
   for (bool is_signed : {false, true}) {
     fake_quantize(static_cast<std::int64_t>(n), z.data(), 3, 0.5f, is_signed, a.data());
     ref::fake_quantize(static_cast<std::int64_t>(n), z.data(), 3, 0.5f, is_signed, b.data());

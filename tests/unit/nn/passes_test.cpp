@@ -200,6 +200,21 @@ TEST_P(Passes, BackwardWithoutNormalisationGivesTheGradientsOfShiftAndClip) {
   }
 }
 
+TEST(PassesOfThreads, AMeanFarFromZeroCostsNoPrecision) {
+  set_threads(2);
+  Values x = random_values(333 * 8, 1, 3), w(64), z(x.size()), mean(8), variance(8), mean_plain(8),
+         variance_plain(8);
+  for (float& v : x) v += 50;
+  for (std::size_t i = 0; i < 8; ++i) w[i * 9] = 1;  // the identity
+  convolve(Kind::pointwise, {333, 1, 8, 8, 1, 1}, {x.data(), {}}, w.data(), 8, z.data(),
+           {mean.data(), variance.data()});
+  EXPECT_EQ(z, x);
+  ref::batch_statistics(333, 8, x.data(), mean_plain.data(), variance_plain.data());
+  expect_close(mean, mean_plain, 1e-6);
+  expect_close(variance, variance_plain, 1e-5);
+  set_threads(1);
+}
+
 TEST(PassesOfThreads, SumsAreTheSameEveryTime) {
   set_threads(2);
   const Case c(Kind::pointwise, {4, 14, 24, 96, 1, 1});
