@@ -24,6 +24,7 @@ struct Command {
 void add_run_commands(CLI::App& app, Command& command);      ///< run and the single stages
 void add_inspect_commands(CLI::App& app, Command& command);  ///< check, cost, dump-config
 void add_result_commands(CLI::App& app, Command& command);   ///< evaluate, report
+void add_bench_commands(CLI::App& app, Command& command);    ///< bench engine
 
 /// Adds "--set KEY=VALUE", any number of times.
 void add_overrides(CLI::App& app, std::vector<std::string>& overrides);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "apq/core/error.hpp"
+#include "apq/core/progress.hpp"
 #include "apq/nn/network.hpp"
 #include "apq/nn/ops.hpp"
 #include "nn/passes.hpp"
@@ -53,12 +54,27 @@ struct LayerState {
   bool summed = false;  ///< the layer after has filled sum and sum_xhat
 };
 
+/// Adds the time of its life to a layer's kind.
+class Stopwatch {
+ public:
+  Stopwatch(Profile* profile, Kind kind)
+      : seconds_(profile ? profile->seconds + static_cast<int>(kind) : nullptr) {}
+  ~Stopwatch() {
+    if (seconds_) *seconds_ += timer_.seconds();
+  }
+
+ private:
+  double* seconds_;
+  Timer timer_;
+};
+
 struct Executor::Impl {
   std::vector<LayerState> states;
   std::vector<Scratch<float>> gradients{3};
   std::vector<float> logits;
   std::int64_t statistics_batches = 0;
   Observer observer;
+  Profile* profile = nullptr;
   int batch = 0;
 
   bool stored(const Network& net, std::size_t i) const;
@@ -159,8 +175,9 @@ const float* Executor::Impl::forward(const Network& net, const float* x, int bat
       s.variance.resize(static_cast<std::size_t>(l.cout));
     }
     const bool measured = l.gamma.value && mode != Mode::evaluate;
-    convolve(l.kind, shape_of(l, batch), s.input, s.used_weight, s.used_ld, z,
-             measured ? Statistics{s.mean.data(), s.variance.data()} : Statistics{});
+    if (const Stopwatch stopwatch(profile, l.kind); true)
+      convolve(l.kind, shape_of(l, batch), s.input, s.used_weight, s.used_ld, z,
+               measured ? Statistics{s.mean.data(), s.variance.data()} : Statistics{});
     normalise(l, s, mode, net.epsilon);
 
     s.activation = {l.gamma.value ? s.scale.data() : nullptr, s.shift.data(), l.relu6 ? kRelu6 : -1.0f, 0};
@@ -252,8 +269,9 @@ void Executor::Impl::backward(const Network& net, const float* dlogits, int batc
       before.summed = true;
       sums = {before.mean.data(), before.inv_std.data(), before.sum.data(), before.sum_xhat.data()};
     }
-    convolve_backward(l.kind, shape_of(l, batch), s.input, s.used_weight, s.used_ld, gradient, l.weight.grad,
-                      l.weight.ld, dx, sums);
+    if (const Stopwatch stopwatch(profile, l.kind); true)
+      convolve_backward(l.kind, shape_of(l, batch), s.input, s.used_weight, s.used_ld, gradient,
+                        l.weight.grad, l.weight.ld, dx, sums);
     if (const InputQuantizer* q = fused_quantizer(net, i); q && q->alpha.grad)
       *q->alpha.grad += static_cast<float>(clipped);
     if (!dx) break;
@@ -318,5 +336,6 @@ void Executor::end_statistics(const Network& network) {
 }
 
 void Executor::set_observer(Observer observer) { impl_->observer = std::move(observer); }
+void Executor::set_profile(Profile* profile) { impl_->profile = profile; }
 
 }  // namespace apq::nn

@@ -64,6 +64,11 @@ enum class Mode {
   evaluate,    ///< stored statistics
 };
 
+/// Seconds spent in the layers' passes, by Kind, forward and backward.
+struct Profile {
+  double seconds[4] = {};
+};
+
 /// Runs networks forward and backward; owns activations, which only grow, so that changing sub-networks cost
 /// no allocation. One executor per process; single caller.
 class Executor {
@@ -84,6 +89,8 @@ class Executor {
   /// Called in Mode::evaluate with the float input of every layer, before its input quantizer.
   using Observer = std::function<void(int layer, const float* input, std::int64_t rows, int channels)>;
   void set_observer(Observer observer);
+  /// Adds times to `profile` until it is set to null.
+  void set_profile(Profile* profile);
 
   struct Impl;
 

@@ -17,18 +17,77 @@ inline dnnl::matmul::primitive_desc matmul_desc(const dnnl::engine& engine, cons
 #endif
 }
 
+/// Geometry of a convolution for the descriptors below.
+struct ConvolutionGeometry {
+  dnnl::memory::desc src, weights, dst;
+  dnnl::memory::dims strides, padding_left, padding_right;
+};
+
 inline dnnl::convolution_forward::primitive_desc convolution_desc(
-    const dnnl::engine& engine, const dnnl::memory::desc& src, const dnnl::memory::desc& weights,
-    const dnnl::memory::desc& dst, const dnnl::memory::dims& strides, const dnnl::memory::dims& padding_left,
-    const dnnl::memory::dims& padding_right) {
-  constexpr auto kind = dnnl::prop_kind::forward_inference;
+    const dnnl::engine& engine, dnnl::prop_kind kind, const ConvolutionGeometry& g,
+    const dnnl::primitive_attr& attributes = {}) {
   constexpr auto algorithm = dnnl::algorithm::convolution_direct;
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine, kind, algorithm, src, weights, dst, strides, padding_left, padding_right};
+  return {engine, kind,      algorithm,      g.src,           g.weights,
+          g.dst,  g.strides, g.padding_left, g.padding_right, attributes};
 #else
-  return {dnnl::convolution_forward::desc(kind, algorithm, src, weights, dst, strides, padding_left,
-                                          padding_right),
-          engine};
+  return {dnnl::convolution_forward::desc(kind, algorithm, g.src, g.weights, g.dst, g.strides, g.padding_left,
+                                          g.padding_right),
+          attributes, engine};
+#endif
+}
+
+inline dnnl::convolution_backward_data::primitive_desc convolution_backward_data_desc(
+    const dnnl::engine& engine, const ConvolutionGeometry& g,
+    const dnnl::convolution_forward::primitive_desc& forward) {
+  constexpr auto algorithm = dnnl::algorithm::convolution_direct;
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine, algorithm, g.src, g.weights, g.dst, g.strides, g.padding_left, g.padding_right, forward};
+#else
+  return {dnnl::convolution_backward_data::desc(algorithm, g.src, g.weights, g.dst, g.strides, g.padding_left,
+                                                g.padding_right),
+          engine, forward};
+#endif
+}
+
+inline dnnl::convolution_backward_weights::primitive_desc convolution_backward_weights_desc(
+    const dnnl::engine& engine, const ConvolutionGeometry& g,
+    const dnnl::convolution_forward::primitive_desc& forward) {
+  constexpr auto algorithm = dnnl::algorithm::convolution_direct;
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine, algorithm, g.src, g.weights, g.dst, g.strides, g.padding_left, g.padding_right, forward};
+#else
+  return {dnnl::convolution_backward_weights::desc(algorithm, g.src, g.weights, g.dst, g.strides,
+                                                   g.padding_left, g.padding_right),
+          engine, forward};
+#endif
+}
+
+inline dnnl::normalization_flags normalisation_flags() {
+  using dnnl::normalization_flags;
+  return normalization_flags::use_scale | normalization_flags::use_shift |
+         normalization_flags::fuse_norm_relu;
+}
+
+inline dnnl::batch_normalization_forward::primitive_desc normalisation_desc(const dnnl::engine& engine,
+                                                                            const dnnl::memory::desc& data) {
+  constexpr auto kind = dnnl::prop_kind::forward_training;
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine, kind, data, data, 1e-3f, normalisation_flags()};
+#else
+  return {dnnl::batch_normalization_forward::desc(kind, data, 1e-3f, normalisation_flags()), engine};
+#endif
+}
+
+inline dnnl::batch_normalization_backward::primitive_desc normalisation_backward_desc(
+    const dnnl::engine& engine, const dnnl::memory::desc& data,
+    const dnnl::batch_normalization_forward::primitive_desc& forward) {
+  constexpr auto kind = dnnl::prop_kind::backward;
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine, kind, data, data, data, 1e-3f, normalisation_flags(), forward};
+#else
+  return {dnnl::batch_normalization_backward::desc(kind, data, data, 1e-3f, normalisation_flags()), engine,
+          forward};
 #endif
 }
 

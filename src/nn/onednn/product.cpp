@@ -37,10 +37,13 @@ IntegerProduct::IntegerProduct(const IntegerLayer& layer, int images) try {
     const int left = kernel / 2, right = (out - 1) * stride + kernel - in - left;
     const memory::dims weight_dims = {layer.cin, 1, 1, kernel, kernel};
     prepare<dnnl::convolution_forward>(
-        convolution_desc(engine_, {{images, layer.cin, in, in}, Type::u8, Tag::nhwc},
-                         {weight_dims, Type::s8, Tag::any},
-                         {{images, layer.cout, out, out}, Type::s32, Tag::nhwc}, {stride, stride},
-                         {left, left}, {right, right}),
+        convolution_desc(engine_, dnnl::prop_kind::forward_inference,
+                         {{{images, layer.cin, in, in}, Type::u8, Tag::nhwc},
+                          {weight_dims, Type::s8, Tag::any},
+                          {{images, layer.cout, out, out}, Type::s32, Tag::nhwc},
+                          {stride, stride},
+                          {left, left},
+                          {right, right}}),
         layer, {weight_dims, Type::s8, Tag::hwigo});
   } else {
     const memory::dim rows = images * rows_out(layer), depth = taps(layer), columns = layer.cout;
