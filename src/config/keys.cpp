@@ -80,6 +80,7 @@ void describe(Visitor& v, hw::BitFusionOptions& o) {
   v.key(number("weight_sram_kib", kPositive, 1e6, "KiB", "buffer for weights"), &o.weight_sram_kib);
   v.key(number("activation_sram_kib", kPositive, 1e6, "KiB", "buffer for inputs"), &o.activation_sram_kib);
   v.key(number("output_sram_kib", kPositive, 1e6, "KiB", "buffer for outputs"), &o.output_sram_kib);
+  v.key(number("batch", 1, 65536, "images", "computed together; costs are those of the batch"), &o.batch);
 }
 
 void describe(Visitor& v, HardwareOptions& o) {

@@ -43,6 +43,8 @@ class Device {
  public:
   virtual ~Device() = default;
   virtual std::string name() const = 0;
+  /// All that its answers depend on, as text: equal texts, equal costs.
+  virtual std::string describe() const = 0;
   struct LayerCost {
     double latency_ms = 0;
     double energy_mj = 0;

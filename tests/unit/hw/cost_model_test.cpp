@@ -28,6 +28,7 @@ constexpr std::array kAllMetrics{Metric::latency_ms, Metric::energy_mj, Metric::
 class CountingDevice final : public Device {
  public:
   std::string name() const override { return "counting"; }
+  std::string describe() const override { return name(); }
   LayerCost layer(const space::LayerSpec& l) const override {
     return {static_cast<double>(l.macs()) * 1e-6, static_cast<double>(l.weights() * l.weight_bits)};
   }
@@ -121,9 +122,10 @@ TEST(CostModel, InactiveBlocksAreFreeAndActiveGenesAreNot) {
   EXPECT_EQ(model.cost(g).values, model.cost(h).values);
   h = g;
   h.blocks[0].width = 1;
-  for (Metric metric : kAllMetrics)
-    if (metric != Metric::activation_kib)  // a peak may lie elsewhere
-      EXPECT_LT(model.cost(g, metric), model.cost(h, metric)) << metric_name(metric);
+  for (Metric metric : kAllMetrics) {
+    if (metric == Metric::activation_kib) continue;  // the peak may lie elsewhere
+    EXPECT_LT(model.cost(g, metric), model.cost(h, metric)) << metric_name(metric);
+  }
 }
 
 TEST(CostModel, ExtremesAreThoseOfBruteForceAndReachedByTheirGenome) {
@@ -211,7 +213,7 @@ SearchSpace* PublicNetworks::space_ = nullptr;
 CostModel* PublicNetworks::model_ = nullptr;
 double PublicNetworks::seconds_ = 0;
 
-TEST_F(PublicNetworks, LatencyAgreesToTheLastPublishedDigitAndEnergyWithinSixPercent) {
+TEST_F(PublicNetworks, LatencyAndEnergyAgreeToTheLastPublishedDigit) {
   struct Row {
     int kernel, expand, depth, weight_bits, activation_bits;
     double latency_ms, energy_mj;
@@ -224,7 +226,7 @@ TEST_F(PublicNetworks, LatencyAgreesToTheLastPublishedDigitAndEnergyWithinSixPer
   for (const Row& r : rows) {
     const Cost cost = model_->cost(network(r.kernel, r.expand, r.depth, r.weight_bits, r.activation_bits));
     EXPECT_NEAR(cost[Metric::latency_ms], r.latency_ms, 0.0051);
-    EXPECT_NEAR(cost[Metric::energy_mj], r.energy_mj, 0.06 * r.energy_mj);
+    EXPECT_NEAR(cost[Metric::energy_mj], r.energy_mj, 0.0051);
   }
   EXPECT_NEAR(model_->cost(network(5, 6, 4, 4, 8), Metric::latency_ms), 15.62, 0.0051);
   EXPECT_NEAR(model_->cost(network(5, 6, 4, 8, 4), Metric::latency_ms), 15.69, 0.0051);
