@@ -10,15 +10,6 @@
 namespace apq::hw {
 namespace {
 
-/// Energy = DRAM bits x per_bit + compute cycles x per_cycle.
-struct EnergyFit {
-  double per_bit_pj, per_cycle_pj;
-};
-// Fitted (least squares of the relative error) to one half of the public table, batch 1: mean error 2.3 %
-// over 1629 pointwise and 3.2 % over 1710 depthwise entries. They hold for the default machine.
-constexpr EnergyFit kPointwiseEnergyFit{17.25, 528.0};
-constexpr EnergyFit kDepthwiseEnergyFit{16.12, 930.0};
-
 constexpr double kMillijoulePerPicojoule = 1e-9;
 
 void check_positive(const char* key, double value) {
@@ -36,6 +27,20 @@ BitFusion::BitFusion(const BitFusionOptions& options) : options_(options) {
   check_positive("weight_sram_kib", options.weight_sram_kib);
   check_positive("activation_sram_kib", options.activation_sram_kib);
   check_positive("output_sram_kib", options.output_sram_kib);
+  check_positive("batch", options.batch);
+}
+
+std::string BitFusion::describe() const {
+  const BitFusionOptions& o = options_;
+  return fmt::format("bitfusion 2: {}x{} units, {} MHz, {} bits/cycle, {} {} {} KiB, batch {}", o.rows,
+                     o.columns, o.frequency_mhz, o.dram_bits_per_cycle, o.weight_sram_kib,
+                     o.activation_sram_kib, o.output_sram_kib, o.batch);
+}
+
+double BitFusion::Schedule::energy_pj(const BitFusionEnergy& e) const {
+  return dram_bits * e.dram_bit + weight_writes * e.weight_write_bit + weight_reads * e.weight_read_bit +
+         activation_writes * e.activation_write_bit + activation_reads * e.activation_read_bit +
+         output_accesses * e.output_access_bit + compute_cycles * e.compute_cycle + cycles * e.cycle;
 }
 
 BitFusion::Schedule BitFusion::schedule(int cin, int cout, int size_out, int kernel, int stride,
@@ -47,8 +52,11 @@ BitFusion::Schedule BitFusion::schedule(int cin, int cout, int size_out, int ker
     auto best = best_schedule(options_, {group, group, size_out, kernel, stride, weight_bits, input_bits});
     if (!best) return best;
     const double repetitions = (cin + group - 1) / group;
-    return Schedule{best->cycles * repetitions, best->compute_cycles * repetitions,
-                    best->dram_bits * repetitions};
+    for (double* count :
+         {&best->cycles, &best->compute_cycles, &best->dram_bits, &best->weight_writes, &best->weight_reads,
+          &best->activation_writes, &best->activation_reads, &best->output_accesses})
+      *count *= repetitions;
+    return best;
   };
   auto best = search(activation_bits);
   if (!best) best = search(kMaxOperandBits);  // fewer input channels at a time need fewer weights at a time
@@ -62,16 +70,14 @@ BitFusion::Schedule BitFusion::schedule(int cin, int cout, int size_out, int ker
 
 Device::LayerCost BitFusion::layer(const space::LayerSpec& l) const {
   const bool depthwise = l.kind == space::LayerKind::depthwise;
-  // Few input channels would leave rows idle: the stem runs unrolled, K K cin values per output pixel.
-  const bool unrolled = l.kind == space::LayerKind::dense;
+  // The first layer's few channels would leave rows idle: it runs unrolled, K K cin values per output pixel.
+  const bool unrolled = l.role == space::LayerRole::stem;
   const int cin = unrolled ? l.kernel * l.kernel * l.cin : l.cin;
   const Schedule s = schedule(cin, l.cout, l.size_out(), unrolled ? 1 : l.kernel, unrolled ? 1 : l.stride,
                               l.weight_bits, l.activation_bits, depthwise);
-  const EnergyFit& fit = depthwise ? kDepthwiseEnergyFit : kPointwiseEnergyFit;
   LayerCost cost;
   cost.latency_ms = s.cycles / (options_.frequency_mhz * 1e3);
-  cost.energy_mj =
-      (s.dram_bits * fit.per_bit_pj + s.compute_cycles * fit.per_cycle_pj) * kMillijoulePerPicojoule;
+  cost.energy_mj = s.energy_pj() * kMillijoulePerPicojoule;
   return cost;
 }
 

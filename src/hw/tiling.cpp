@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <iterator>
+#include <span>
 #include <vector>
 
 namespace apq::hw {
@@ -24,10 +26,11 @@ int operands_per_word(int bits) { return kMaxOperandBits / std::max(bits, kMinOp
 int stored_bits(int bits) { return kMaxOperandBits / operands_per_word(bits); }
 
 // The tile loops. Rows and columns of the square output are two alike loops over space.
-enum Loop { kSpace, kInput, kOutput, kLoops };
+enum Loop { kImages, kSpace, kInput, kOutput, kLoops };
 enum Stream { kActivations, kWeights, kOutputs, kStreams };
 
 constexpr bool kIndexes[kLoops][kStreams] = {
+    {true, false, true},  // images
     {true, false, true},  // space
     {true, true, false},  // input channels
     {false, true, true},  // output channels
@@ -37,7 +40,12 @@ template <class T>
 using PerStream = std::array<T, kStreams>;
 
 struct Tile {
-  Int size, cin, cout;
+  Int images, size, cin, cout;
+};
+
+/// Bits through the SRAM ports of the array.
+struct Reads {
+  double activations, weights, outputs;
 };
 
 /// What one tile moves, what it occupies in SRAM, and how often each loop runs.
@@ -46,23 +54,52 @@ struct Tiling {
   PerStream<Int> footprint;  ///< bits in SRAM, channels padded to the array
   std::array<Int, kLoops> count;
   Int compute_cycles;
+  Reads reads;
 };
+
+/// What the array takes from the SRAMs to compute all tiles, in the loop order of least energy: one operand
+/// rests in the array while the others pass. An activation serves all columns at once.
+Reads cheapest_reads(const BitFusionOptions& machine, const Convolution& layer, const Tile& tile, Int tiles,
+                     Int lanes) {
+  const double pixels = static_cast<double>(tile.images * tile.size * tile.size);
+  const double depth = static_cast<double>(Int{layer.kernel} * layer.kernel * tile.cin);
+  const double column_groups = static_cast<double>(ceil_div(tile.cout, machine.columns));
+  const double row_groups = static_cast<double>(Int{layer.kernel} * layer.kernel * ceil_div(tile.cin, lanes));
+  const double activations = pixels * depth * layer.activation_bits;
+  const double weights = depth * static_cast<double>(tile.cout) * layer.weight_bits;
+  const double outputs = pixels * static_cast<double>(tile.cout) * kOutputBits;
+  const std::array<Reads, 3> choices{{
+      {activations * column_groups, weights * pixels, outputs},      // outputs rest
+      {activations * column_groups, weights, outputs * row_groups},  // weights rest
+      {activations, weights * pixels, outputs * row_groups},         // activations rest
+  }};
+  const auto energy = [](const Reads& r) {
+    constexpr BitFusionEnergy e;
+    return r.activations * e.activation_read_bit + r.weights * e.weight_read_bit +
+           r.outputs * e.output_access_bit;
+  };
+  Reads best = *std::min_element(choices.begin(), choices.end(),
+                                 [&](const Reads& a, const Reads& b) { return energy(a) < energy(b); });
+  for (double* bits : {&best.activations, &best.weights, &best.outputs}) *bits *= static_cast<double>(tiles);
+  return best;
+}
 
 Tiling make_tiling(const BitFusionOptions& machine, const Convolution& layer, const Tile& tile) {
   const Int lanes = Int{machine.rows} * products_per_unit(layer.weight_bits, layer.activation_bits);
   const Int taps = Int{layer.kernel} * layer.kernel;
   const Int side_in = layer.kernel + (tile.size - 1) * layer.stride;
-  const Int pixels_in = side_in * side_in, pixels_out = tile.size * tile.size;
+  const Int pixels_in = tile.images * side_in * side_in, pixels_out = tile.images * tile.size * tile.size;
   const Int cin = round_up(tile.cin, lanes), cout = round_up(tile.cout, machine.columns);
   Tiling t;
   t.traffic = {pixels_in * tile.cin * layer.activation_bits, taps * tile.cin * tile.cout * layer.weight_bits,
                pixels_out * tile.cout * kOutputBits};
   t.footprint = {pixels_in * cin * stored_bits(layer.activation_bits),
                  taps * cin * cout * stored_bits(layer.weight_bits), pixels_out * cout * kOutputBits};
-  t.count = {ceil_div(layer.size_out, tile.size), ceil_div(layer.cin, tile.cin),
-             ceil_div(layer.cout, tile.cout)};
-  const Int tiles = t.count[kSpace] * t.count[kSpace] * t.count[kInput] * t.count[kOutput];
+  t.count = {ceil_div(machine.batch, tile.images), ceil_div(layer.size_out, tile.size),
+             ceil_div(layer.cin, tile.cin), ceil_div(layer.cout, tile.cout)};
+  const Int tiles = t.count[kImages] * t.count[kSpace] * t.count[kSpace] * t.count[kInput] * t.count[kOutput];
   t.compute_cycles = tiles * pixels_out * taps * (cin / lanes) * (cout / machine.columns);
+  t.reads = cheapest_reads(machine, layer, tile, tiles, lanes);
   return t;
 }
 
@@ -72,7 +109,7 @@ bool fits(const PerStream<Int>& footprint, const PerStream<Int>& capacity) {
   return true;
 }
 
-using Order = std::array<Loop, 4>;  ///< innermost first
+using Order = std::span<const Loop>;  ///< innermost first
 
 struct Movement {
   PerStream<Int> total;     ///< bits over the whole layer
@@ -81,7 +118,7 @@ struct Movement {
 
 /// From the inner to the outer loop: a stream stays resident while what the loop adds still fits; once it
 /// does not, every further loop moves it again, even one that does not index it.
-Movement walk(const Tiling& tiling, const Order& order, const PerStream<Int>& capacity) {
+Movement walk(const Tiling& tiling, Order order, const PerStream<Int>& capacity) {
   Movement m{tiling.traffic, tiling.traffic};
   for (int s = 0; s < kStreams; ++s) {
     Int footprint = tiling.footprint[s];
@@ -130,27 +167,39 @@ int products_per_unit(int weight_bits, int activation_bits) {
 
 std::optional<BitFusion::Schedule> best_schedule(const BitFusionOptions& machine, const Convolution& layer) {
   const PerStream<Int> capacity = capacities(machine);
+  // Of one image there is no loop over images.
+  constexpr Loop kOrder[] = {kImages, kSpace, kSpace, kInput, kOutput};
+  const std::vector<Loop> loops(std::begin(kOrder) + (machine.batch == 1), std::end(kOrder));
   std::optional<BitFusion::Schedule> best;
   const auto consider = [&](const Tiling& tiling) {
-    Order order{kSpace, kSpace, kInput, kOutput};
+    std::vector<Loop> order = loops;
     do {
       const Movement m = walk(tiling, order, capacity);
-      const BitFusion::Schedule s{
-          static_cast<double>(cycles(tiling.compute_cycles, m, machine.dram_bits_per_cycle)),
-          static_cast<double>(tiling.compute_cycles),
-          static_cast<double>(m.total[kActivations] + m.total[kWeights] + 2 * m.total[kOutputs])};
-      if (!best || s.cycles < best->cycles || (s.cycles == best->cycles && s.dram_bits < best->dram_bits))
-        best = s;
+      const auto all = static_cast<double>(cycles(tiling.compute_cycles, m, machine.dram_bits_per_cycle));
+      if (best && all > best->cycles) continue;
+      const auto activations = static_cast<double>(m.total[kActivations]),
+                 weights = static_cast<double>(m.total[kWeights]),
+                 outputs = static_cast<double>(m.total[kOutputs]);
+      const BitFusion::Schedule s{.cycles = all,
+                                  .compute_cycles = static_cast<double>(tiling.compute_cycles),
+                                  .dram_bits = activations + weights + 2 * outputs,
+                                  .weight_writes = weights,
+                                  .weight_reads = tiling.reads.weights,
+                                  .activation_writes = activations,
+                                  .activation_reads = tiling.reads.activations,
+                                  .output_accesses = outputs + tiling.reads.outputs};
+      if (!best || s.cycles < best->cycles || s.energy_pj() < best->energy_pj()) best = s;
     } while (std::next_permutation(order.begin(), order.end()));
   };
-  for (Int size : tile_sizes(1, layer.size_out))
-    for (Int cin : tile_sizes(1, layer.cin))
-      for (Int cout : tile_sizes(machine.columns, layer.cout)) {
-        const Tiling tiling = make_tiling(machine, layer, {size, cin, cout});
-        if (!fits(tiling.footprint, capacity)) break;  // more output channels only need more
-        if (best && static_cast<double>(tiling.compute_cycles) > best->cycles) continue;
-        consider(tiling);
-      }
+  for (Int images : tile_sizes(1, machine.batch))
+    for (Int size : tile_sizes(1, layer.size_out))
+      for (Int cin : tile_sizes(1, layer.cin))
+        for (Int cout : tile_sizes(machine.columns, layer.cout)) {
+          const Tiling tiling = make_tiling(machine, layer, {images, size, cin, cout});
+          if (!fits(tiling.footprint, capacity)) break;  // more output channels only need more
+          if (best && static_cast<double>(tiling.compute_cycles) > best->cycles) continue;
+          consider(tiling);
+        }
   return best;
 }
 
