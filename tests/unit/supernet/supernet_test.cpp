@@ -267,5 +267,37 @@ TEST(Qat, GivesAnIntegerNetworkThatSolvesTheToyProblem) {
   }
 }
 
+// With soft labels alone the student is pulled to the teacher's answers, whatever the labels say.
+TEST(Qat, DistillationAloneFollowsTheLargestNetworkAndNotTheLabels) {
+  const auto space = small_space();
+  const data::Dataset data(toy_images(1400), toy_options(), 1);
+  data::ImageSet wrong = toy_images(1400);
+  for (auto& label : wrong.labels) label = (label + 1) % wrong.classes;
+  const data::Dataset mislabelled(std::move(wrong), toy_options(), 1);
+  Supernet net(space, 1);
+  TrainOptions options;
+  options.epochs = 8;
+  options.batch = 50;
+  options.learning_rate = 0.05;
+  Trainer trainer(net, data, options, 1, 0, 1, [](std::span<float>) {});
+  while (!trainer.done()) trainer.advance();
+  nn::Executor executor;
+  for (const double distillation : {1.0, 0.0}) {
+    QatOptions qat;
+    qat.steps = 60;
+    qat.batch = 50;
+    qat.learning_rate = 0.02;
+    qat.distillation = distillation;
+    QatTrainer t(
+        net, space.smallest(), mislabelled, qat, 1, 1, 0, 1, [](std::span<float>) {}, executor);
+    while (!t.done()) t.advance();
+    const double accuracy = validate_integer(quant::lower(t.model()), data, 0);
+    if (distillation > 0)
+      EXPECT_GT(accuracy, 0.8);
+    else
+      EXPECT_LT(accuracy, 0.5);
+  }
+}
+
 }  // namespace
 }  // namespace apq::supernet
