@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 
 #include "apq/core/error.hpp"
 #include "apq/io/files.hpp"
@@ -119,16 +120,26 @@ void check_space(const Config& c, Rules& rules) {
   if (stages_fit) rules.require([&] { space::SearchSpace{c.space}; }, {"space"}, "");
 }
 
+std::map<std::string, double> limits_of(const BudgetOptions& budget) {
+  std::map<std::string, double> limits{{budget.metric, budget.limit}};
+  for (const BoundOptions& bound : budget.also) limits.emplace(bound.metric, bound.limit);
+  return limits;
+}
+
 void check_hardware(const Config& c, Rules& rules) {
   rules.require([&] { hw::device_from_name(c.hardware.device); }, {"hardware.device"}, "hardware.device: ");
   rules.require(!c.budgets.empty(), {"budgets"},
                 "budgets is empty (nothing to search for) write '- {metric: latency_ms, limit: 1}'");
-  for (std::size_t i = 0; i < c.budgets.size(); ++i)
+  for (std::size_t i = 0; i < c.budgets.size(); ++i) {
+    const std::string path = fmt::format("budgets[{}]", i);
+    const auto limits = limits_of(c.budgets[i]);
+    rules.require(limits.size() == c.budgets[i].also.size() + 1, {path + ".and", path},
+                  path + " bounds a metric twice (one limit is enough) remove the looser one");
     for (std::size_t j = 0; j < i; ++j)
-      rules.require(c.budgets[i].metric != c.budgets[j].metric || c.budgets[i].limit != c.budgets[j].limit,
-                    {fmt::format("budgets[{}]", i), "budgets"},
-                    fmt::format("budgets[{}] repeats budgets[{}] ({} {}) remove one", i, j,
-                                c.budgets[i].metric, io::number(c.budgets[i].limit)));
+      rules.require(limits != limits_of(c.budgets[j]), {path, "budgets"},
+                    fmt::format("{} repeats budgets[{}] ({} {}) remove one", path, j, c.budgets[i].metric,
+                                io::number(c.budgets[i].limit)));
+  }
 }
 
 void check_training(const Config& c, Rules& rules) {

@@ -154,9 +154,15 @@ void describe(Visitor& v, predictor::PredictorOptions& o) {
   v.key(flag("transfer", "start the quantization-aware predictor from the float one"), &o.transfer);
 }
 
-void describe(Visitor& v, BudgetOptions& o) {
+void describe(Visitor& v, BoundOptions& o) {
   v.key(choice("metric", metrics(), "what is bounded"), &o.metric);
   v.key(number("limit", kPositive, 1e15, "", "hard upper bound, in the metric's unit"), &o.limit);
+}
+
+void describe(Visitor& v, BudgetOptions& o) {
+  describe(v, static_cast<BoundOptions&>(o));
+  v.list("and", "further metrics and limits the same network must meet", o.also,
+         [&](BoundOptions& b) { describe(v, b); });
 }
 
 void describe(Visitor& v, search::EvolutionOptions& o) {

@@ -3,6 +3,7 @@
 #include "apq/hw/cost_model.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "apq/core/error.hpp"
@@ -11,8 +12,8 @@
 namespace apq::hw {
 namespace {
 
-constexpr std::array<const char*, kMetrics> kMetricNames{"latency_ms", "energy_mj", "bitops_g", "params",
-                                                         "size_kib"};
+constexpr std::array<const char*, kMetrics> kMetricNames{"latency_ms", "energy_mj", "bitops_g",
+                                                         "params",     "size_kib",  "activation_kib"};
 constexpr int kBiasBits = 32;
 
 bool counted(const space::LayerSpec& layer, Counting counting) {
@@ -20,22 +21,35 @@ bool counted(const space::LayerSpec& layer, Counting counting) {
          layer.role == space::LayerRole::head;
 }
 
-/// Remembers costs by shape: blocks of a stage share most of their layers.
+Cost cost_of(const Device::LayerCost& measured, const space::LayerSpec& layer) {
+  const double weights = static_cast<double>(layer.weights());
+  Cost cost;
+  cost[Metric::latency_ms] = measured.latency_ms;
+  cost[Metric::energy_mj] = measured.energy_mj;
+  cost[Metric::bitops_g] =
+      static_cast<double>(layer.macs()) * layer.weight_bits * layer.activation_bits * 1e-9;
+  cost[Metric::params] = weights + layer.cout;
+  cost[Metric::size_kib] = (weights * layer.weight_bits + double{kBiasBits} * layer.cout) / 8 / 1024;
+  cost[Metric::activation_kib] = static_cast<double>(layer.activation_memory_bits()) / 8 / 1024;
+  return cost;
+}
+
+/// Remembers what the device says by shape: blocks of a stage share most of their layers.
 class LayerCosts {
  public:
   explicit LayerCosts(const Device& device) : device_(device) {}
-  const Cost& operator()(const space::LayerSpec& l) {
+  Cost operator()(const space::LayerSpec& l) {
     const Key key{static_cast<int>(l.kind), l.cin, l.cout, l.size, l.kernel, l.stride, l.weight_bits,
                   l.activation_bits};
     const auto found = known_.find(key);
-    if (found != known_.end()) return found->second;
-    return known_.emplace(key, layer_cost(device_, l)).first->second;
+    return cost_of(
+        found != known_.end() ? found->second : known_.emplace(key, device_.layer(l)).first->second, l);
   }
 
  private:
   using Key = std::array<int, 8>;
   const Device& device_;
-  std::map<Key, Cost> known_;
+  std::map<Key, Device::LayerCost> known_;
 };
 
 /// Calls visit(genes) for every combination of a block's genes, last bit gene fastest.
@@ -70,21 +84,14 @@ Metric metric_from_name(const std::string& name) {
 }
 
 Cost& Cost::operator+=(const Cost& other) {
+  const double peak = std::max((*this)[Metric::activation_kib], other[Metric::activation_kib]);
   for (int m = 0; m < kMetrics; ++m) values[m] += other.values[m];
+  (*this)[Metric::activation_kib] = peak;
   return *this;
 }
 
 Cost layer_cost(const Device& device, const space::LayerSpec& layer) {
-  const Device::LayerCost measured = device.layer(layer);
-  const double weights = static_cast<double>(layer.weights());
-  Cost cost;
-  cost[Metric::latency_ms] = measured.latency_ms;
-  cost[Metric::energy_mj] = measured.energy_mj;
-  cost[Metric::bitops_g] =
-      static_cast<double>(layer.macs()) * layer.weight_bits * layer.activation_bits * 1e-9;
-  cost[Metric::params] = weights + layer.cout;
-  cost[Metric::size_kib] = (weights * layer.weight_bits + double{kBiasBits} * layer.cout) / 8 / 1024;
-  return cost;
+  return cost_of(device.layer(layer), layer);
 }
 
 CostModel::CostModel(const space::SearchSpace& space, std::shared_ptr<const Device> device, Counting counting)
@@ -121,25 +128,71 @@ Cost CostModel::cost_by_layers(const space::Genome& genome) const {
   return total;
 }
 
-CostModel::Extreme CostModel::smallest(Metric metric) const { return extreme(metric, true); }
-CostModel::Extreme CostModel::largest(Metric metric) const { return extreme(metric, false); }
-
-CostModel::Extreme CostModel::extreme(Metric metric, bool smallest) const {
-  // A block's channels do not depend on other genes, so blocks are independent and costs add; every block
-  // costs something, so the extreme depth is the smallest or largest choice.
-  space::Genome genome = smallest ? space_->smallest() : space_->largest();
+// A block's channels do not depend on other genes, so blocks are independent; every block costs something, so
+// the extreme depth is the smallest or largest choice.
+template <class Score>
+std::optional<space::Genome> CostModel::cheapest(Score score) const {
+  space::Genome genome = space_->smallest();
   for (int b = 0; b < static_cast<int>(table_.size()); ++b) {
     double best = std::numeric_limits<double>::infinity();
     for_each_genes(*space_, b, [&](const space::BlockGenes& genes) {
       if (!space_->block_valid(b, genes)) return;
-      const double value = (smallest ? 1 : -1) * table_[b][table_index(b, genes)][metric];
+      const double value = score(table_[b][table_index(b, genes)]);
       if (value >= best) return;
       best = value;
       genome.blocks[b] = genes;
     });
+    if (best == std::numeric_limits<double>::infinity() && space_->active(genome, b)) return std::nullopt;
   }
+  return genome;
+}
+
+CostModel::Extreme CostModel::smallest(Metric metric) const {
+  const space::Genome genome = space_->canonical(*cheapest([&](const Cost& c) { return c[metric]; }));
+  return {cost(genome, metric), genome};
+}
+
+CostModel::Extreme CostModel::largest(Metric metric) const {
+  space::Genome genome = *cheapest([&](const Cost& c) { return -c[metric]; });
+  genome.depth = space_->largest().depth;
   genome = space_->canonical(genome);
   return {cost(genome, metric), genome};
+}
+
+// Bounds on sums get multipliers, raised while they are broken and lowered while they are not; the bound on
+// the peak holds for each block alone and so excludes genes.
+std::optional<CostModel::Extreme> CostModel::smallest(Metric metric, std::span<const Bound> bounds) const {
+  constexpr int kRounds = 200;
+  std::array<double, kMetrics> multipliers{}, scale{};
+  const Extreme unbounded = smallest(metric);
+  scale[static_cast<std::size_t>(metric)] = 1 / std::max(unbounded.value, 1e-300);
+  std::optional<Extreme> best;
+  for (int round = 0; round < kRounds; ++round) {
+    const auto genome = cheapest([&](const Cost& c) {
+      double score = c[metric] * scale[static_cast<std::size_t>(metric)];
+      for (const Bound& bound : bounds) {
+        if (bound.metric == Metric::activation_kib) {
+          if (c[bound.metric] > bound.limit) return std::numeric_limits<double>::infinity();
+        } else {
+          score += multipliers[static_cast<std::size_t>(bound.metric)] * c[bound.metric] / bound.limit;
+        }
+      }
+      return score;
+    });
+    if (!genome) return std::nullopt;
+    const Cost total = cost(*genome);
+    bool within = true;
+    for (const Bound& bound : bounds) {
+      const double excess = total[bound.metric] / bound.limit - 1;
+      within = within && excess <= 0;
+      double& multiplier = multipliers[static_cast<std::size_t>(bound.metric)];
+      if (round == 0 && excess > 0) multiplier = 1;
+      multiplier *= std::exp(std::clamp(20 * excess, -1.0, 1.0) / std::sqrt(1 + round));
+    }
+    if (within && (!best || total[metric] < best->value)) best = {total[metric], space_->canonical(*genome)};
+    if (within && round == 0) break;  // the bounds do not bind
+  }
+  return best;
 }
 
 std::shared_ptr<const Device> device_from_name(const std::string& name) {

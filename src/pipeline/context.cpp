@@ -30,20 +30,7 @@ Context::Context(comm::Communicator& comm, const config::Config& config, fs::pat
       from(std::move(from)),
       space(config.space),
       costs(make_costs(config, space)) {
-  for (const auto& b : config.budgets) {
-    const hw::Metric metric = hw::metric_from_name(b.metric);
-    const auto reachable = costs.smallest(metric);
-    validate(
-        reachable.value <= b.limit, ErrorKind::usage,
-        "budget {} <= {} cannot be met (the smallest network of this space needs {:.6g}) raise the limit or "
-        "widen the space",
-        b.metric, b.limit, reachable.value);
-    double floor = reachable.value;
-    for (const auto& other : config.budgets)
-      if (other.metric == b.metric && other.limit < b.limit) floor = std::max(floor, other.limit);
-    budgets.push_back({static_cast<int>(metric), b.limit, fmt::format("{}<={}", b.metric, b.limit), floor});
-    smallest.push_back(reachable.genome);
-  }
+  for (const auto& b : config.budgets) add_budget(b);
   validate(
       !budgets.empty(), ErrorKind::usage,
       "no budget given (budgets is empty) add for instance: budgets: [{{metric: latency_ms, limit: 1}}]");
@@ -62,6 +49,33 @@ Context::Context(comm::Communicator& comm, const config::Config& config, fs::pat
     validate(batch <= data->train_count(), ErrorKind::usage,
              "{} is {} (there are {} training images) choose a smaller one", key, batch, data->train_count());
   fingerprint = config::fingerprint(config) + "data.hash=" + hex(data->hash()) + "\n";
+}
+
+void Context::add_budget(const config::BudgetOptions& b) {
+  const hw::Metric metric = hw::metric_from_name(b.metric);
+  search::Budget budget{static_cast<int>(metric), b.limit, fmt::format("{}<={}", b.metric, b.limit)};
+  std::vector<hw::Bound> bounds{{metric, b.limit}};
+  for (const auto& also : b.also) {
+    bounds.push_back({hw::metric_from_name(also.metric), also.limit});
+    budget.also.push_back({static_cast<int>(bounds.back().metric), also.limit});
+    budget.name += fmt::format(" and {}<={}", also.metric, also.limit);
+  }
+  for (const hw::Bound& bound : bounds) {
+    const double least = costs.smallest(bound.metric).value;
+    validate(least <= bound.limit, ErrorKind::usage,
+             "budget {} <= {} cannot be met (the smallest network of this space needs {:.6g}) raise the "
+             "limit or widen the space",
+             hw::metric_name(bound.metric), bound.limit, least);
+  }
+  const auto reachable = costs.smallest(metric, bounds);
+  validate(reachable.has_value(), ErrorKind::usage,
+           "budget {} cannot be met (each limit can, but no network was found that meets all) raise one",
+           budget.name);
+  budget.floor = reachable->value;
+  for (const auto& other : config.budgets)
+    if (other.metric == b.metric && other.limit < b.limit) budget.floor = std::max(budget.floor, other.limit);
+  budgets.push_back(std::move(budget));
+  smallest.push_back(reachable->genome);
 }
 
 fs::path Context::artifact(const std::string& name, const std::string& made_by) const {

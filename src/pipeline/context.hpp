@@ -57,6 +57,9 @@ struct Context {
   }
 
  private:
+  /// Throws Error(usage) when no network meets it.
+  void add_budget(const config::BudgetOptions& budget);
+
   Timer since_checkpoint_;
   double last_checkpoint_ = 0;
 };

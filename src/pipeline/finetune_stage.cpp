@@ -32,8 +32,7 @@ std::vector<Job> choose(const Context& c, const std::vector<Measured>& measured)
   for (std::size_t b = 0; b < c.budgets.size(); ++b) {
     std::vector<Measured> within;
     for (const Measured& m : measured)
-      if (m.source == "islands" &&
-          c.costs.cost(m.genome).values[static_cast<std::size_t>(c.budgets[b].metric)] <= c.budgets[b].limit)
+      if (m.source == "islands" && c.budgets[b].holds(search::Score{0, c.costs.cost(m.genome).values}))
         within.push_back(m);
     validate(!within.empty(), ErrorKind::data,
              "no measured network within {} (pareto.csv has none) run 'apq search' for this budget",
@@ -155,8 +154,7 @@ void run_finetune(Context& c) {
       if (job.budget == b && (!best || job.validation > best->validation)) best = &job;
     const nn::IntegerNetwork network = network_of(best->network);
     FinalNetwork f;
-    f.metric = c.config.budgets[b].metric;
-    f.limit = c.config.budgets[b].limit;
+    f.budget = c.config.budgets[b];
     f.genome = c.space.to_text(best->start.genome);
     f.cost = c.costs.cost(best->start.genome);
     f.predicted = best->start.predicted;

@@ -47,7 +47,19 @@ std::string check(const config::Config& config) {
                         c.costs.smallest(metric).value, c.costs.largest(metric).value);
   }
   text += "budgets:\n";
-  for (const auto& b : c.budgets) text += fmt::format("  {} is reachable\n", b.name);
+  for (std::size_t i = 0; i < c.budgets.size(); ++i) {
+    text += fmt::format("  {} is reachable\n", c.budgets[i].name);
+    if (c.budgets[i].also.empty()) continue;
+    const hw::Cost cost = c.costs.cost(c.smallest[i]);
+    text += "    by a network of";
+    const auto figure = [&](int metric) {
+      const auto m = static_cast<hw::Metric>(metric);
+      text += fmt::format(" {} {:.6g}", hw::metric_name(m), cost[m]);
+    };
+    figure(c.budgets[i].metric);
+    for (const auto& bound : c.budgets[i].also) figure(bound.metric);
+    text += "\n";
+  }
   const auto spec = c.space.expand(c.space.largest());
   double macs = 0;
   for (const auto& l : spec) macs += static_cast<double>(l.macs());

@@ -72,8 +72,13 @@ void write_best(const fs::path& path, const std::vector<FinalNetwork>& networks)
       "# The best network found for each budget. Accuracies are fractions; test and validation are those\n"
       "# of the integer network in `file`.\nnetworks:\n";
   for (const auto& n : networks) {
-    text += fmt::format("  - budget: {{metric: {}, limit: {}}}\n    genome: \"{}\"\n    cost: {{", n.metric,
-                        io::number(n.limit), n.genome);
+    std::string also;
+    for (const auto& b : n.budget.also)
+      also += fmt::format("{}{{metric: {}, limit: {}}}", also.empty() ? ", and: [" : ", ", b.metric,
+                          io::number(b.limit));
+    text +=
+        fmt::format("  - budget: {{metric: {}, limit: {}{}}}\n    genome: \"{}\"\n    cost: {{",
+                    n.budget.metric, io::number(n.budget.limit), also.empty() ? also : also + "]", n.genome);
     for (int m = 0; m < hw::kMetrics; ++m)
       text += fmt::format("{}{}: {}", m ? ", " : "", hw::metric_name(static_cast<hw::Metric>(m)),
                           io::number(n.cost.values[static_cast<std::size_t>(m)]));
@@ -85,13 +90,16 @@ void write_best(const fs::path& path, const std::vector<FinalNetwork>& networks)
 
 std::string finals_json(const std::vector<FinalNetwork>& networks) {
   Json list = Json::array();
-  for (const auto& n : networks)
+  for (const auto& n : networks) {
+    Json budget{{"metric", n.budget.metric}, {"limit", n.budget.limit}};
+    for (const auto& b : n.budget.also) budget["and"].push_back({{"metric", b.metric}, {"limit", b.limit}});
     list.push_back(
-        {{"budget", {{"metric", n.metric}, {"limit", n.limit}}},
+        {{"budget", std::move(budget)},
          {"genome", n.genome},
          {"cost", cost_json(n.cost)},
          {"accuracy", {{"predicted", n.predicted}, {"validation", n.validation}, {"test", n.test}}},
          {"file", n.file}});
+  }
   return list.dump(1) + "\n";
 }
 

@@ -15,8 +15,7 @@ namespace apq::pipeline {
 
 /// One row of the final table.
 struct FinalNetwork {
-  std::string metric;
-  double limit = 0;
+  config::BudgetOptions budget;
   std::string genome;
   hw::Cost cost;
   double predicted = 0, validation = 0, test = 0;

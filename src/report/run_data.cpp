@@ -55,6 +55,10 @@ Network network(const Json& json) {
   const std::string metric = text(budget, "metric");
   const Figure limit = figure(budget, "limit");
   n.budget = fmt::format("{} <= {}", metric, limit ? io::number(*limit) : "?");
+  for (const Json& also : list(budget, "and")) {
+    const Figure bound = figure(also, "limit");
+    n.budget += fmt::format(" and {} <= {}", text(also, "metric"), bound ? io::number(*bound) : "?");
+  }
   if (metric == hw::metric_name(hw::Metric::latency_ms)) n.latency_limit = limit;
   n.genome = text(json, "genome");
   const Json cost = group(json, "cost");

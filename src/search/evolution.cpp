@@ -43,7 +43,9 @@ bool better(const Individual& a, const Individual& b, int metric) {
 
 space::Genome random_within(const space::SearchSpace& space, const Evaluator& evaluator, const Budget& budget,
                             const space::Genome& smallest, RandomStream& random) {
-  const auto fits = [&](const space::Genome& g) { return evaluator.cost(g, budget.metric) <= budget.limit; };
+  const auto fits = [&](const space::Genome& g) {
+    return budget.holds([&](int metric) { return evaluator.cost(g, metric); });
+  };
   space::Genome genome = space.sample(random);
   for (int attempt = 0; attempt < kSamples && !fits(genome); ++attempt) genome = space.sample(random);
   genome = move_towards(space, std::move(genome), smallest, fits, random);
@@ -56,9 +58,11 @@ space::Genome random_within(const space::SearchSpace& space, const Evaluator& ev
 Evolution::Evolution(const space::SearchSpace& space, Budget budget, const EvolutionOptions& options,
                      std::uint64_t seed, std::uint64_t key)
     : space_(&space), budget_(std::move(budget)), options_(options), seed_(seed), key_(key) {
-  validate(budget_.metric >= 0 && budget_.metric < kCosts, ErrorKind::usage,
-           "budget {} is on cost {} (there are {}) name another metric", budget_.name, budget_.metric,
-           kCosts);
+  const auto known = [](int metric) { return metric >= 0 && metric < kCosts; };
+  validate(known(budget_.metric) &&
+               std::ranges::all_of(budget_.also, [&](const Bound& b) { return known(b.metric); }),
+           ErrorKind::usage, "budget {} is on cost {} (there are {}) name another metric", budget_.name,
+           budget_.metric, kCosts);
   validate(options_.elites >= 1 && options_.population >= options_.elites, ErrorKind::usage,
            "population = {}, elites = {} (population >= elites >= 1 is needed) change one",
            options_.population, options_.elites);
@@ -118,7 +122,7 @@ void Evolution::immigrate(std::span<const Individual> immigrants) {
 }
 
 bool Evolution::within(const Evaluator& evaluator, const space::Genome& genome) const {
-  return evaluator.cost(genome, budget_.metric) <= budget_.limit;
+  return budget_.holds([&](int metric) { return evaluator.cost(genome, metric); });
 }
 
 std::vector<Individual> Evolution::elites() const { return emigrants(options_.elites); }
@@ -167,8 +171,7 @@ void Evolution::score(Evaluator& evaluator, std::span<Individual> individuals) c
 void Evolution::keep_best(std::vector<Individual> candidates) {
   for (Individual& candidate : candidates) candidate.genome = space_->canonical(candidate.genome);
   std::erase_if(candidates, [&](const Individual& candidate) {
-    return !std::isfinite(candidate.score.accuracy) ||
-           !(candidate.score.costs[budget_.metric] <= budget_.limit);
+    return !std::isfinite(candidate.score.accuracy) || !budget_.holds(candidate.score);
   });
   validate(!candidates.empty(), ErrorKind::numeric,
            "no network is left for budget {} (every accuracy is no number or every cost over the limit {}) "

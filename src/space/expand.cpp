@@ -42,6 +42,11 @@ std::array<LayerSpec, 3> SearchSpace::block_layers(int block, const BlockGenes& 
   }
   depthwise.weight_bits = bits(kDwWeight);
   depthwise.activation_bits = bits(kDwActivation);
+  expand.input_memory_bits = project.output_memory_bits = LayerSpec::kStreamBits;
+  expand.output_memory_bits = depthwise.input_memory_bits = depthwise.activation_bits;
+  depthwise.output_memory_bits = project.input_memory_bits = project.activation_bits;
+  if (choices.residual)
+    depthwise.kept_values = project.kept_values = std::int64_t{choices.size} * choices.size * choices.cin;
   for (LayerSpec* layer : {&expand, &depthwise, &project}) layer->block = block;
   return {expand, depthwise, project};
 }
@@ -54,6 +59,7 @@ NetworkSpec SearchSpace::expand(const Genome& g) const {
   stem.stride = options_.stem_stride;
   stem.signed_input = true;  // the normalised image
   stem.relu6 = true;
+  if (options_.first_width == 0) stem.output_memory_bits = LayerSpec::kStreamBits;
   layers.push_back(stem);
 
   if (options_.first_width > 0) {
@@ -64,6 +70,7 @@ NetworkSpec SearchSpace::expand(const Genome& g) const {
     layers.push_back(depthwise);
     layers.push_back(fixed_layer(LayerKind::pointwise, LayerRole::project, stem.cout, options_.first_width,
                                  depthwise.size_out()));
+    layers.back().output_memory_bits = LayerSpec::kStreamBits;
   }
 
   for (int b = 0; b < static_cast<int>(blocks_.size()); ++b) {
@@ -76,8 +83,10 @@ NetworkSpec SearchSpace::expand(const Genome& g) const {
                                layers.back().size_out());
   head.signed_input = true;
   head.relu6 = true;
+  head.input_memory_bits = head.output_memory_bits = LayerSpec::kStreamBits;
   layers.push_back(head);
   layers.push_back(fixed_layer(LayerKind::linear, LayerRole::classifier, head.cout, options_.classes, 1));
+  layers.back().output_memory_bits = 32;  // logits
   return layers;
 }
 

@@ -33,9 +33,13 @@ struct PairsOptions {
   supernet::QatOptions qat;  ///< of an int8 pair and of a measured elite
 };
 
-struct BudgetOptions {
+struct BoundOptions {
   std::string metric = "latency_ms";
   double limit = 1;
+};
+
+struct BudgetOptions : BoundOptions {
+  std::vector<BoundOptions> also;  ///< key `and`: further limits the same network must meet
 };
 
 struct SearchOptions {

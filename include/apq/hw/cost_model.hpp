@@ -6,6 +6,8 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,9 +15,10 @@
 
 namespace apq::hw {
 
-/// What a network can be charged for. Order is the order of columns everywhere.
-enum class Metric { latency_ms, energy_mj, bitops_g, params, size_kib };
-inline constexpr int kMetrics = 5;
+/// What a network can be charged for. Order is the order of columns everywhere. `activation_kib` is the peak
+/// activation memory: the largest LayerSpec::activation_memory_bits of its layers, for one image.
+enum class Metric { latency_ms, energy_mj, bitops_g, params, size_kib, activation_kib };
+inline constexpr int kMetrics = 6;
 const char* metric_name(Metric metric);            ///< "latency_ms"
 Metric metric_from_name(const std::string& name);  ///< throws Error(usage) listing the names
 
@@ -24,7 +27,14 @@ struct Cost {
   std::array<double, kMetrics> values{};
   double operator[](Metric m) const { return values[static_cast<std::size_t>(m)]; }
   double& operator[](Metric m) { return values[static_cast<std::size_t>(m)]; }
+  /// One after the other: sums, and the larger peak.
   Cost& operator+=(const Cost& other);
+};
+
+/// A hard upper limit.
+struct Bound {
+  Metric metric;
+  double limit;
 };
 
 /// What one layer costs in latency and energy on some device. Implementations: BitFusion (bitfusion.hpp);
@@ -65,10 +75,17 @@ class CostModel {
   };
   Extreme smallest(Metric metric) const;
   Extreme largest(Metric metric) const;
+  /// A network within all bounds with little of `metric`: the best that Lagrangian relaxation of the bounds
+  /// finds, so not always the smallest there is. Nothing when none was found; then no network meets the
+  /// bounds, or hardly any.
+  std::optional<Extreme> smallest(Metric metric, std::span<const Bound> bounds) const;
   const Device& device() const { return *device_; }
 
  private:
-  Extreme extreme(Metric metric, bool smallest) const;
+  /// Per block the genes of least score(cost), at the smallest depths; nothing when a block has only genes of
+  /// infinite score.
+  template <class Score>
+  std::optional<space::Genome> cheapest(Score score) const;
   std::size_t table_index(int block, const space::BlockGenes& genes) const;
 
   const space::SearchSpace* space_;

@@ -12,7 +12,7 @@
 namespace apq::search {
 
 /// Number of cost metrics a score carries; the order is hw::Metric's.
-inline constexpr int kCosts = 5;
+inline constexpr int kCosts = 6;
 
 /// What is known of a genome.
 struct Score {

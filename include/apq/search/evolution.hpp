@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The apq authors
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -12,14 +13,31 @@
 
 namespace apq::search {
 
-/// A hard bound on one cost.
+/// A hard upper limit of one cost.
+struct Bound {
+  int metric = 0;  ///< index into Score::costs
+  double limit = 0;
+};
+
+/// Hard limits: of one cost, by which equally accurate networks are told apart, and of any others.
 struct Budget {
   int metric = 0;  ///< index into Score::costs
   double limit = 0;
-  std::string name;  ///< "latency_ms<=1.2"
+  std::string name;  ///< "latency_ms<=1.2", "latency_ms<=1.2 and size_kib<=60"
   /// Where a front below the limit is wanted: the next lower limit of the same cost, or the smallest
   /// reachable cost. Negative: only the limit counts.
   double floor = -1;
+  std::vector<Bound> also = {};
+
+  /// cost_of(metric) gives a network's costs.
+  template <class CostOf>
+  bool holds(CostOf cost_of) const {
+    const auto within = [&](const Bound& b) { return cost_of(b.metric) <= b.limit; };
+    return within({metric, limit}) && std::all_of(also.begin(), also.end(), within);
+  }
+  bool holds(const Score& score) const {
+    return holds([&](int m) { return score.costs[static_cast<std::size_t>(m)]; });
+  }
 };
 
 struct Individual {

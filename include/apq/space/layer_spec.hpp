@@ -27,6 +27,11 @@ struct LayerSpec {
   bool signed_input = false;
   bool relu6 = false;     ///< activation after the layer (and its normalisation)
   bool residual = false;  ///< the block's input is added to this layer's output
+  /// Bits of a value as it lies in memory: between the layers of a block as the reader wants it, between
+  /// blocks and before pooling on the 16-bit stream of the integer executor.
+  int input_memory_bits = 8;
+  int output_memory_bits = 8;
+  std::int64_t kept_values = 0;  ///< of the stream, for a residual connection, beside input and output
 
   int groups() const { return kind == LayerKind::depthwise ? cin : 1; }
   int size_out() const { return (size + stride - 1) / stride; }
@@ -37,6 +42,12 @@ struct LayerSpec {
   std::int64_t weights() const {
     return std::int64_t{kernel} * kernel * cout * (kind == LayerKind::depthwise ? 1 : cin);
   }
+  /// What lies in memory while the layer runs: input, output, and what a residual connection will read.
+  std::int64_t activation_memory_bits() const {
+    return std::int64_t{size} * size * cin * input_memory_bits +
+           std::int64_t{size_out()} * size_out() * cout * output_memory_bits + kept_values * kStreamBits;
+  }
+  static constexpr int kStreamBits = 16;
   /// "expand of block 3"
   std::string name() const;
 };

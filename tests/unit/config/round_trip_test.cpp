@@ -20,7 +20,7 @@ using testing::Not;
 Config example() {
   Config c;
   c.space.stages = {{}, {.width = 40, .stride = 1}};
-  c.budgets = {{"latency_ms", 1}, {"params", 1e6}};
+  c.budgets = {{{"latency_ms", 1}, {{"size_kib", 60}, {"activation_kib", 32}}}, {{"params", 1e6}, {}}};
   return c;
 }
 

@@ -21,8 +21,8 @@ using space::SearchSpace;
 using space::testing::imagenet_options;
 using space::testing::tiny_options;
 
-constexpr std::array kAllMetrics{Metric::latency_ms, Metric::energy_mj, Metric::bitops_g, Metric::params,
-                                 Metric::size_kib};
+constexpr std::array kAllMetrics{Metric::latency_ms, Metric::energy_mj, Metric::bitops_g,
+                                 Metric::params,     Metric::size_kib,  Metric::activation_kib};
 
 /// A device whose latency and energy are easy to compute by hand.
 class CountingDevice final : public Device {
@@ -40,7 +40,8 @@ TEST(Metric, NamesComeBackAndUnknownOnesAreRefusedWithTheList) {
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::usage);
-    EXPECT_THAT(error.what(), ::testing::HasSubstr("latency_ms, energy_mj, bitops_g, params, size_kib"));
+    EXPECT_THAT(error.what(),
+                ::testing::HasSubstr("latency_ms, energy_mj, bitops_g, params, size_kib, activation_kib"));
   }
 }
 
@@ -69,6 +70,13 @@ TEST(CostModel, CountsASmallNetworkAsPaperAndPencilDo) {
   EXPECT_NEAR(cost[Metric::size_kib], bits / 8 / 1024, 1e-12);
   EXPECT_NEAR(cost[Metric::latency_ms], (64 * (stem + expand + dw + project + head) + classifier) * 1e-6,
               1e-12);
+
+  // Largest while the block projects: 8-bit input, 16-bit output, and the block's 16-bit input, which the
+  // residual connection adds. Its depthwise layer has 4-bit input, 8-bit output and the same 16-bit values.
+  const double project_bits = 64 * (8 * 16 + 16 * 8 + 8 * 16),
+               depthwise_bits = 64 * (4 * 16 + 8 * 16 + 16 * 8);
+  EXPECT_GT(project_bits, depthwise_bits);
+  EXPECT_DOUBLE_EQ(cost[Metric::activation_kib], project_bits / 8 / 1024);
 
   const CostModel apq(space, std::make_shared<CountingDevice>(), Counting::apq);
   EXPECT_NEAR(cost[Metric::params] - apq.cost(g)[Metric::params], classifier + 10, 1e-9);
@@ -113,7 +121,9 @@ TEST(CostModel, InactiveBlocksAreFreeAndActiveGenesAreNot) {
   EXPECT_EQ(model.cost(g).values, model.cost(h).values);
   h = g;
   h.blocks[0].width = 1;
-  for (Metric metric : kAllMetrics) EXPECT_LT(model.cost(g, metric), model.cost(h, metric));
+  for (Metric metric : kAllMetrics)
+    if (metric != Metric::activation_kib)  // a peak may lie elsewhere
+      EXPECT_LT(model.cost(g, metric), model.cost(h, metric)) << metric_name(metric);
 }
 
 TEST(CostModel, ExtremesAreThoseOfBruteForceAndReachedByTheirGenome) {
@@ -138,6 +148,35 @@ TEST(CostModel, ExtremesAreThoseOfBruteForceAndReachedByTheirGenome) {
       }
     }
   }
+}
+
+TEST(CostModel, SeveralBoundsAreMetTogetherWheneverEnumerationFindsANetwork) {
+  const SearchSpace space(tiny_options());
+  const CostModel model(space, device_from_name("bitfusion"), Counting::everything);
+  std::vector<Cost> all;
+  space::testing::for_each_genome(space, [&](const Genome& g) {
+    if (space.valid(g)) all.push_back(model.cost(g));
+  });
+  const auto meets = [](const Cost& cost, const std::vector<Bound>& bounds) {
+    return std::ranges::all_of(bounds, [&](const Bound& b) { return cost[b.metric] <= b.limit; });
+  };
+  int reachable = 0, found = 0;
+  for (double share : {0.02, 0.05, 0.1, 0.3, 0.6})
+    for (Metric second : {Metric::energy_mj, Metric::bitops_g, Metric::size_kib, Metric::activation_kib}) {
+      std::vector<Bound> bounds;
+      for (Metric m : {Metric::latency_ms, second, Metric::params})
+        bounds.push_back({m, model.smallest(m).value * (1 - share) + model.largest(m).value * share});
+      const bool possible = std::ranges::any_of(all, [&](const Cost& c) { return meets(c, bounds); });
+      const auto witness = model.smallest(Metric::latency_ms, bounds);
+      reachable += possible;
+      found += witness.has_value();
+      if (witness) {
+        EXPECT_TRUE(meets(model.cost_by_layers(witness->genome), bounds));
+      }
+    }
+  EXPECT_GE(reachable, 10);
+  EXPECT_EQ(found, reachable);
+  EXPECT_FALSE(model.smallest(Metric::latency_ms, std::vector<Bound>{{Metric::activation_kib, 0.1}}));
 }
 
 /// Whole-network figures of the public table (head and tail counted, first block and classifier not).

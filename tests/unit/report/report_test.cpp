@@ -97,13 +97,14 @@ class Report : public testing::Test {
 
 TEST_F(Report, TheHeadlineIsAnAlignedTableOfAllNetworks) {
   put("summary.json", kSummary);
-  EXPECT_EQ(headline(folder_),
-            "budget             latency_ms  energy_mj  bitops_g  params  size_kib  predicted %  validation % "
-            " test %\n"
-            "latency_ms <= 0.1      0.0987       0.25       1.5  123456     78.25        91.00         90.50 "
-            "  89.88\n"
-            "energy_mj <= 2            0.5       1.99         9     999         1        93.00             - "
-            "      -\n");
+  EXPECT_EQ(
+      headline(folder_),
+      "budget             latency_ms  energy_mj  bitops_g  params  size_kib  activation_kib  predicted %  "
+      "validation %  test %\n"
+      "latency_ms <= 0.1      0.0987       0.25       1.5  123456     78.25               -        91.00  "
+      "       90.50   89.88\n"
+      "energy_mj <= 2            0.5       1.99         9     999         1               -        93.00  "
+      "           -       -\n");
 }
 
 TEST_F(Report, AFinishedRunGivesOnePageWithEverything) {

@@ -34,6 +34,20 @@ class EvolutionTest : public testing::Test {
   EvolutionOptions options_;
 };
 
+TEST_F(EvolutionTest, EveryNetworkMeetsAllBoundsOfItsBudget) {
+  // Cost m is (1 + m) times cost 0: of cost 0 <= 90 and cost 2 <= 120 the second binds, at 40.
+  Evolution evolution(space_, {0, 90, "both", -1, {{2, 120}}}, options_, 7, 0);
+  evolution.initialise(evaluator_, space_.smallest());
+  run(evolution, 20);
+  double largest = 0;
+  for (const Individual& individual : evolution.population()) {
+    EXPECT_LE(individual.score.costs[2], 120);
+    largest = std::max(largest, individual.score.costs[0]);
+  }
+  EXPECT_GT(largest, 36);
+  EXPECT_THROW(Evolution(space_, {0, 90, "none", -1, {{kCosts, 1}}}, options_, 7, 0), Error);
+}
+
 bool same(const Evolution& a, const Evolution& b) {
   return std::ranges::equal(a.population(), b.population(),
                             [](const Individual& x, const Individual& y) { return x == y; });
