@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The apq authors
 #include "apq/hw/cost_model.hpp"
 #include "apq/island/topology.hpp"
+#include "apq/nn/mlp.hpp"
 #include "config/visitor.hpp"
 
 namespace apq::config {
@@ -152,6 +153,8 @@ void describe(Visitor& v, predictor::PredictorOptions& o) {
   v.key(number("held_out", 0.01, 0.9, "share", "of the pairs, kept for stopping and quality figures"),
         &o.held_out);
   v.key(number("trunk_rate", 0, 10, "", "learning rate of transferred weights, relative"), &o.trunk_rate);
+  v.key(choice("inference", nn::precisions(), "numbers of the hidden products when the search predicts"),
+        &o.inference);
   v.key(flag("transfer", "start the quantization-aware predictor from the float one"), &o.transfer);
 }
 

@@ -7,6 +7,8 @@
 
 #include "apq/core/error.hpp"
 #include "apq/core/random.hpp"
+#include "apq/nn/mlp.hpp"
+#include "predictor/first_layer.hpp"
 #include "predictor/perceptron.hpp"
 #include "predictor/training.hpp"
 
@@ -15,8 +17,8 @@ namespace {
 
 /// Fewer pairs than this are not split.
 constexpr std::size_t kFewestToSplit = 10;
-/// Genomes per forward pass. Always the same matrix shapes, so that an output depends on its genome alone.
-constexpr std::size_t kChunk = 64;
+/// Random networks whose activations set the ranges of int8 inference.
+constexpr int kCalibration = 512;
 
 /// Layers as keys of their initial values.
 enum Layer : std::uint64_t { kArchitecture, kBits, kSecond, kThird, kOutput };
@@ -49,6 +51,7 @@ void check(const PredictorOptions& o) {
   require(o.weight_decay >= 0, "weight_decay", o.weight_decay, "0 or more");
   require(o.held_out >= 0 && o.held_out < 1, "held_out", o.held_out, "at least 0 and below 1");
   require(o.trunk_rate >= 0, "trunk_rate", o.trunk_rate, "0 or more");
+  nn::precision_from_name(o.inference);
 }
 
 struct Split {
@@ -121,6 +124,7 @@ Quality Predictor::fit(std::span<const Pair> pairs) {
   const int epochs =
       train(shape, options_, seed_, groups, samples(parts.training), samples(parts.held_out), parameters_);
   trained_ = true;
+  inference_.reset();
 
   std::vector<space::Genome> genomes;
   std::vector<double> measured, predicted(parts.held_out.size());
@@ -147,24 +151,61 @@ void Predictor::transfer_from(const Predictor& fp32) {
   mean_ = fp32.mean_;
   deviation_ = fp32.deviation_;
   transferred_ = true;
+  inference_.reset();
 }
+
+/// Everything `predict` needs, for one set of parameters.
+struct Predictor::Inference {
+  Inference(const space::SearchSpace& space, bool with_bits, const PredictorOptions& options,
+            std::span<const float> parameters, std::uint64_t seed)
+      : first(space, with_bits),
+        mlp(weights(space, with_bits, options.hidden, parameters), nn::precision_from_name(options.inference),
+            calibration(space, seed)) {}
+
+  nn::MlpWeights weights(const space::SearchSpace& space, bool with_bits, int hidden,
+                         std::span<const float> p) const {
+    const Shape shape = shape_of(space, with_bits, hidden);
+    const std::size_t n = shape.hidden;
+    const auto part = [&](std::size_t begin, std::size_t size) {
+      return std::vector<float>(p.begin() + static_cast<std::ptrdiff_t>(begin),
+                                p.begin() + static_cast<std::ptrdiff_t>(begin + size));
+    };
+    return {hidden,
+            first.table(p.first(shape.first_bias()), hidden),
+            part(shape.first_bias(), n),
+            part(shape.second(), n * n),
+            part(shape.second_bias(), n),
+            part(shape.third(), n * n),
+            part(shape.third_bias(), n),
+            part(shape.output(), n),
+            p[shape.output_bias()]};
+  }
+  nn::Picks calibration(const space::SearchSpace& space, std::uint64_t seed) const {
+    nn::Picks some;
+    for (int i = 0; i < kCalibration; ++i) {
+      RandomStream random(seed, Purpose::inference_range, static_cast<std::uint64_t>(i));
+      first.pick(space.sample(random), some);
+    }
+    return some;
+  }
+
+  FirstLayer first;
+  nn::Mlp mlp;
+  nn::Picks picks;  ///< of the last call; its memory is used again
+  std::vector<float> outputs;
+};
 
 void Predictor::predict(std::span<const space::Genome> genomes, std::span<double> accuracy) const {
   APQ_ASSERT(trained_ && genomes.size() == accuracy.size());
-  Perceptron perceptron(shape_of(*space_, with_bits_, options_.hidden));
-  std::vector<std::int32_t> slots;
-  for (std::size_t begin = 0; begin < genomes.size(); begin += kChunk) {
-    const std::size_t count = std::min(kChunk, genomes.size() - begin);
-    Inputs inputs;
-    for (std::size_t i = 0; i < kChunk; ++i) {
-      slots.clear();
-      if (i < count) space_->encode(genomes[begin + i], with_bits_, slots);
-      inputs.add(slots);
-    }
-    const auto output = perceptron.forward(parameters_, inputs);
-    for (std::size_t i = 0; i < count; ++i)
-      accuracy[begin + i] = static_cast<double>(mean_) + static_cast<double>(deviation_) * output[i];
-  }
+  if (!inference_)
+    inference_ = std::make_shared<Inference>(*space_, with_bits_, options_, parameters_, seed_);
+  Inference& now = *inference_;
+  now.picks.clear();
+  for (const space::Genome& genome : genomes) now.first.pick(genome, now.picks);
+  now.outputs.resize(genomes.size());
+  now.mlp.run(now.picks, now.outputs);
+  for (std::size_t i = 0; i < genomes.size(); ++i)
+    accuracy[i] = static_cast<double>(mean_) + static_cast<double>(deviation_) * now.outputs[i];
 }
 
 std::vector<float> Predictor::weights() const {
@@ -186,6 +227,7 @@ void Predictor::load(std::span<const float> weights) {
   deviation_ = weights[size + 1];
   transferred_ = weights[size + 2] != 0;
   trained_ = true;
+  inference_.reset();
 }
 
 }  // namespace apq::predictor

@@ -29,6 +29,7 @@ enum class Purpose : std::uint32_t {
   finetune = 16,
   topology = 17,
   noise_ceiling = 18,
+  inference_range = 19,
   test = 1000,
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,15 +19,16 @@ struct Pair {
 };
 
 struct PredictorOptions {
-  int hidden = 400;             ///< units of each of the three hidden layers
-  int epochs = 200;             ///< at most; early stopping on the held-out part
-  int patience = 20;            ///< epochs without a better held-out loss before stopping
-  int batch = 64;               ///< pairs per step
-  double learning_rate = 1e-3;  ///< Adam
-  double weight_decay = 1e-2;   ///< part of the gradient; pulls genes no pair shows to 0
-  double held_out = 0.2;        ///< share of the pairs kept for stopping and quality figures
-  double trunk_rate = 0.3;      ///< learning rate of transferred weights, relative
-  bool transfer = true;         ///< start the quantization-aware predictor from the fp32 one
+  int hidden = 400;                ///< units of each of the three hidden layers
+  int epochs = 200;                ///< at most; early stopping on the held-out part
+  int patience = 20;               ///< epochs without a better held-out loss before stopping
+  int batch = 64;                  ///< pairs per step
+  double learning_rate = 1e-3;     ///< Adam
+  double weight_decay = 1e-2;      ///< part of the gradient; pulls genes no pair shows to 0
+  double held_out = 0.2;           ///< share of the pairs kept for stopping and quality figures
+  double trunk_rate = 0.3;         ///< learning rate of transferred weights, relative
+  bool transfer = true;            ///< start the quantization-aware predictor from the fp32 one
+  std::string inference = "fp32";  ///< numbers of the hidden products in `predict`: fp32, bf16, int8
 };
 
 /// How well predictions agree with measurements. Figures that do not exist (fewer than two networks, all
@@ -67,7 +69,8 @@ class Predictor {
   /// 3.3); the bit map keeps its random initialisation. What was taken over learns at `trunk_rate`.
   void transfer_from(const Predictor& fp32);
 
-  /// Predicted accuracy of each genome; does not depend on how genomes are batched.
+  /// Predicted accuracy of each genome with the numbers of `inference` (nn/mlp.hpp): the same bits however
+  /// genomes are batched, on whatever rank and number of threads.
   void predict(std::span<const space::Genome> genomes, std::span<double> accuracy) const;
 
   /// All numbers, for broadcasting and saving, in this order: first layer [slots][hidden] and bias [hidden],
@@ -77,15 +80,18 @@ class Predictor {
   void load(std::span<const float> weights);
 
  private:
+  struct Inference;
+
   const space::SearchSpace* space_ = nullptr;
   PredictorOptions options_;
   std::uint64_t seed_ = 0;
   bool with_bits_ = false;
   bool transferred_ = false;
   bool trained_ = false;
-  std::vector<float> parameters_;  ///< the perceptron's
-  float mean_ = 0;                 ///< of the targets
-  float deviation_ = 1;            ///< of the targets
+  std::vector<float> parameters_;                 ///< the perceptron's
+  float mean_ = 0;                                ///< of the targets
+  float deviation_ = 1;                           ///< of the targets
+  mutable std::shared_ptr<Inference> inference_;  ///< made from the parameters when first needed
 };
 
 }  // namespace apq::predictor

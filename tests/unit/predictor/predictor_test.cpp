@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iostream>
 #include <set>
 
 #include "apq/core/error.hpp"
 #include "apq/nn/ops.hpp"
+#include "predictor/perceptron.hpp"
 #include "support/small_space.hpp"
 
 namespace apq::predictor {
@@ -308,6 +310,55 @@ TEST_F(PredictorTest, OptionsThatMakeNoSenseAreUsageErrors) {
   EXPECT_TRUE(rejects([](auto& o) { o.weight_decay = -1; }));
   EXPECT_TRUE(rejects([](auto& o) { o.held_out = 1; }));
   EXPECT_TRUE(rejects([](auto& o) { o.trunk_rate = -1; }));
+  EXPECT_TRUE(rejects([](auto& o) { o.inference = "fp64"; }));
+}
+
+TEST_F(PredictorTest, InferenceIsTheForwardPassThatWasTrained) {
+  for (const bool with_bits : {false, true}) {
+    Predictor predictor(space_, with_bits, options_, 1);
+    predictor.fit(world_.pairs(60, with_bits, 4));
+    const auto pairs = world_.pairs(300, with_bits, 5);
+    std::vector<space::Genome> genomes;
+    Inputs inputs;
+    std::vector<std::int32_t> slots;
+    for (const Pair& pair : pairs) {
+      genomes.push_back(pair.genome);
+      space_.encode(pair.genome, with_bits, slots);
+      inputs.add(slots);
+    }
+    std::vector<double> predicted(genomes.size());
+    predictor.predict(genomes, predicted);
+    const auto weights = predictor.weights();
+    const Shape shape{static_cast<std::size_t>(with_bits ? space_.slots() : space_.architecture_slots()),
+                      static_cast<std::size_t>(options_.hidden)};
+    Perceptron perceptron(shape);
+    const auto outputs = perceptron.forward(std::span(weights).first(shape.size()), inputs);
+    const float mean = weights[shape.size()], deviation = weights[shape.size() + 1];
+    for (std::size_t i = 0; i < genomes.size(); ++i)
+      ASSERT_NEAR(predicted[i], static_cast<double>(mean + deviation * outputs[i]), 1e-5);
+  }
+}
+
+// The largest errors that rounding makes swap only networks that fp32 can hardly tell apart.
+TEST_F(PredictorTest, LowerPrecisionsRankNetworksAsFp32Does) {
+  Predictor exact(space_, true, options_, 1);
+  exact.fit(world_.pairs(200, true, 4));
+  const auto pairs = world_.pairs(2000, true, 5);
+  std::vector<space::Genome> genomes;
+  for (const Pair& pair : pairs) genomes.push_back(pair.genome);
+  std::vector<double> expected(genomes.size()), predicted(genomes.size());
+  exact.predict(genomes, expected);
+  for (const auto& [inference, least] : {std::pair{"fp32", 1.0}, {"bf16", 0.98}, {"int8", 0.95}}) {
+    options_.inference = inference;
+    Predictor predictor(space_, true, options_, 1);
+    predictor.load(exact.weights());
+    predictor.predict(genomes, predicted);
+    const Quality agreement = quality(predicted, expected);
+    RecordProperty(std::string("kendall_tau_") + inference, std::to_string(agreement.kendall_tau));
+    std::cout << inference << ": Kendall tau " << agreement.kendall_tau << ", Spearman " << agreement.spearman
+              << " against fp32\n";
+    EXPECT_GE(agreement.kendall_tau, least);
+  }
 }
 
 }  // namespace
