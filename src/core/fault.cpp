@@ -106,7 +106,7 @@ void disarm() { armed = false; }
 bool happened() { return done; }
 
 int point(std::string_view name) {
-  if (!armed || !name.starts_with(fault.point)) return 0;
+  if (!armed || (fault.point != "all" && !name.starts_with(fault.point))) return 0;
   const long n = ++passed;
   if (n < fault.first || (n > fault.first && !fault.persistent)) return 0;
   done = true;

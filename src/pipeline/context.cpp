@@ -148,7 +148,7 @@ void Context::save(std::int64_t sequence, io::Archive state) {
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::io || !store.any()) throw;
     failed_save_ = error.what();
-    log::warn("{}; the checkpoint before it is kept, the next one is tried in {:g} s", failed_save_,
+    log::warn("{}; the one before it is kept, the next is tried in {:g} s", failed_save_,
               config.checkpoint_seconds);
   }
 }
