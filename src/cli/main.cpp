@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "apq/core/error.hpp"
+#include "apq/core/fault.hpp"
 #include "apq/core/log.hpp"
 #include "apq/core/process.hpp"
 #include "apq/pipeline/pipeline.hpp"
@@ -51,6 +52,7 @@ int execute(Command& command) {
     stop::install_handlers();
     comm = command.parallel ? comm::make_mpi() : comm::make_serial();
     log::setup({.rank = comm->rank()});
+    fault::arm_from_environment(comm->rank());
     command.action(*comm);
     return 0;
   } catch (const StoppedEarly& e) {

@@ -2,7 +2,9 @@
 // SPDX-FileCopyrightText: The apq authors
 #include <cstdlib>
 #include <deque>
+#include <list>
 #include <map>
+#include <utility>
 
 #include "apq/comm/communicator.hpp"
 #include "apq/core/error.hpp"
@@ -40,8 +42,20 @@ class Serial final : public Communicator {
     return bytes;
   }
 
-  std::int64_t fetch_add() override { return counter_++; }
+  Message receive_any(int tag) override { return {0, receive(0, tag)}; }
+  std::optional<Message> try_receive(int tag) override {
+    if (mail_[tag].empty()) return std::nullopt;
+    return receive_any(tag);
+  }
+
+  std::int64_t fetch_add(std::int64_t n) override { return std::exchange(counter_, counter_ + n); }
   void reset_counter() override { counter_ = 0; }
+
+  std::span<const std::byte> share(const std::function<std::span<const std::byte>()>& source) override {
+    const auto bytes = source();
+    return shared_.emplace_back(bytes.begin(), bytes.end());
+  }
+  int node_size() const override { return 1; }
 
   [[noreturn]] void abort(int code) override {
     log::flush();
@@ -55,6 +69,7 @@ class Serial final : public Communicator {
 
   std::map<int, std::deque<Bytes>> mail_;
   std::int64_t counter_ = 0;
+  std::list<Bytes> shared_;
 };
 
 }  // namespace

@@ -215,6 +215,12 @@ void describe(Visitor& v, Config& c) {
   v.key(harmless(number("threads", 1, 1024, "threads", "per rank")), &c.threads);
   v.key(harmless(number("checkpoint_seconds", 0, 1e6, "s", "between checkpoints within a stage")),
         &c.checkpoint_seconds);
+  v.key(
+      harmless(number("watchdog_seconds", 0, 1e6, "s",
+                      "without any sign of progress (at least 10 x the longest step) end the run; 0: never")),
+      &c.watchdog_seconds);
+  v.key(harmless(flag("mixed_nodes", "ranks may have different instruction sets; not reproducible")),
+        &c.mixed_nodes);
   v.group("data", "images", [&] { describe(v, c.data); });
   v.group("space", "networks to choose from", [&] { describe(v, c.space); });
   v.group("hardware", "what a network costs", [&] { describe(v, c.hardware); });

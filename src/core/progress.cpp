@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "apq/core/log.hpp"
+#include "apq/core/watchdog.hpp"
 
 namespace apq {
 namespace {
@@ -48,6 +49,7 @@ Progress::~Progress() {
 }
 
 void Progress::update(std::int64_t done, std::string_view note) {
+  heartbeat();
   done_ = done;
   note_ = note;
   if (first_ < 0) {

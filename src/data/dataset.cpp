@@ -18,9 +18,9 @@ namespace {
 
 constexpr int kLevels = 256;  // values of a byte
 
-void check_images(const ImageSet& set) {
+void check_images(const ImageSet& set, std::span<const std::uint8_t> pixels) {
   APQ_ASSERT(set.count > 0 && set.size > 0 && set.channels > 0 && set.classes > 0);
-  APQ_ASSERT(set.pixels.size() == set.image_bytes() * static_cast<std::size_t>(set.count));
+  APQ_ASSERT(pixels.size() == set.image_bytes() * static_cast<std::size_t>(set.count));
   APQ_ASSERT(std::cmp_equal(set.labels.size(), set.count));
   APQ_ASSERT(std::ranges::all_of(set.labels, [&](int label) { return label >= 0 && label < set.classes; }));
 }
@@ -75,8 +75,15 @@ std::vector<std::uint32_t> take(Groups& classes, std::int64_t wanted) {
 }  // namespace
 
 Dataset::Dataset(ImageSet train, const DataOptions& options, std::uint64_t seed)
-    : images_(std::move(train)), options_(options), seed_(seed) {
-  check_images(images_);
+    : Dataset(std::move(train), {}, options, seed) {}
+
+Dataset::Dataset(ImageSet train, std::span<const std::uint8_t> pixels, const DataOptions& options,
+                 std::uint64_t seed)
+    : images_(std::move(train)),
+      pixels_(pixels.empty() ? std::span<const std::uint8_t>(images_.pixels) : pixels),
+      options_(options),
+      seed_(seed) {
+  check_images(images_, pixels_);
   check_options(options_, images_);
   split();
   measure();
@@ -123,7 +130,7 @@ void Dataset::measure() {
 std::uint64_t Dataset::compute_hash() const {
   const std::array<std::int64_t, 5> settings{static_cast<std::int64_t>(seed_), options_.crop, options_.flip,
                                              options_.erase, static_cast<std::int64_t>(validation_.size())};
-  std::uint64_t h = hash_bytes(std::as_bytes(std::span(settings)), images_.hash());
+  std::uint64_t h = hash_bytes(std::as_bytes(std::span(settings)), images_.hash(pixels_));
   h = hash_bytes(std::as_bytes(std::span(validation_)), h);
   return hash_bytes(std::as_bytes(std::span(train_)), h);
 }

@@ -57,10 +57,10 @@ ImageSet guarded_read(const DataOptions& options, Part part) {
 
 }  // namespace
 
-std::uint64_t ImageSet::hash() const {
+std::uint64_t ImageSet::hash(std::span<const std::uint8_t> pixels) const {
   const std::array<int, 4> shape{count, size, channels, classes};
   std::uint64_t h = hash_bytes(std::as_bytes(std::span(shape)));
-  h = hash_bytes(std::as_bytes(std::span(pixels)), h);
+  h = hash_bytes(std::as_bytes(pixels), h);
   return hash_bytes(std::as_bytes(std::span(labels)), h);
 }
 

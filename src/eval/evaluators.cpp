@@ -29,11 +29,11 @@ double TrueEvaluator::float_accuracy(const space::Genome& genome,
 }
 
 double TrueEvaluator::integer_accuracy(const space::Genome& genome, const supernet::QatOptions& qat,
-                                       std::int64_t images) {
+                                       std::int64_t images, const std::function<void()>& beat) {
   // One network that cannot be trained or lowered must not end a search: it counts as guessing, and so it
   // does on every resume.
   try {
-    return trained_accuracy(genome, qat, images);
+    return trained_accuracy(genome, qat, images, beat);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::numeric) throw;
     log::warn("{} counts as guessing: {}", net_->space().to_text(genome), error.what());
@@ -42,11 +42,14 @@ double TrueEvaluator::integer_accuracy(const space::Genome& genome, const supern
 }
 
 double TrueEvaluator::trained_accuracy(const space::Genome& genome, const supernet::QatOptions& qat,
-                                       std::int64_t images) {
+                                       std::int64_t images, const std::function<void()>& beat) {
   supernet::QatTrainer trainer(
       *net_, genome, *data_, qat, seed_, net_->space().hash(genome), 0, 1, [](std::span<float>) {},
       executor_);
-  while (!trainer.done()) trainer.advance();
+  while (!trainer.done()) {
+    trainer.advance();
+    beat();
+  }
   return supernet::validate_integer(quant::lower(trainer.model()), *data_, images);
 }
 

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "apq/core/error.hpp"
+#include "apq/core/fault.hpp"
 #include "apq/core/log.hpp"
 #include "apq/io/archive.hpp"
 #include "apq/io/files.hpp"
@@ -21,9 +22,12 @@ struct File {
   fs::path path;
 };
 
-/// The number in <name>.<number>.ckpt, or -1.
-std::int64_t sequence_of(const std::string& file, const std::string& name) {
-  const std::string head = name + ".", tail = ".ckpt";
+constexpr const char* kTail = ".ckpt";
+constexpr const char* kUnfinishedTail = ".ckpt.tmp";  // of a write that was killed
+
+/// The number in <name>.<number><tail>, or -1.
+std::int64_t sequence_of(const std::string& file, const std::string& name, const std::string& tail) {
+  const std::string head = name + ".";
   if (!file.starts_with(head) || !file.ends_with(tail) || file.size() <= head.size() + tail.size()) return -1;
   const char* last = file.data() + file.size() - tail.size();
   std::int64_t sequence = -1;
@@ -32,11 +36,11 @@ std::int64_t sequence_of(const std::string& file, const std::string& name) {
 }
 
 /// Newest first.
-std::vector<File> list(const fs::path& folder, const std::string& name) {
+std::vector<File> list(const fs::path& folder, const std::string& name, const char* tail = kTail) {
   std::vector<File> files;
   std::error_code missing;
   for (const auto& entry : fs::directory_iterator(folder, missing))
-    if (const std::int64_t n = sequence_of(entry.path().filename(), name); n >= 0)
+    if (const std::int64_t n = sequence_of(entry.path().filename(), name, tail); n >= 0)
       files.push_back({n, entry.path()});
   std::ranges::sort(files, std::greater{}, &File::sequence);
   return files;
@@ -76,6 +80,7 @@ void CheckpointStore::save(std::int64_t sequence, const Archive& archive) {
   std::error_code error;
   fs::create_directories(folder_, error);
   validate(!error, ErrorKind::io, "cannot create {} ({})", folder_.string(), error.message());
+  remove_unfinished();
   Archive stamped = archive;
   stamped.put(kFingerprint, fingerprint_);
   const auto frame = stamped.to_frame(name_);
@@ -83,6 +88,7 @@ void CheckpointStore::save(std::int64_t sequence, const Archive& archive) {
   write_atomically(path, std::span<const std::byte>(frame));
   validate(read_bytes(path) == frame, ErrorKind::io, "{} reads back differently (is the disk failing?)",
            path.string());
+  fault::point("checkpoint.written");
   std::size_t kept = 0;
   for (const File& file : list(folder_, name_))
     if (file.sequence > sequence || ++kept > kKept) remove_file(file.path);
@@ -111,7 +117,14 @@ std::optional<CheckpointStore::Found> CheckpointStore::newest() const {
   return std::nullopt;
 }
 
+bool CheckpointStore::any() const { return !list(folder_, name_).empty(); }
+
+void CheckpointStore::remove_unfinished() {
+  for (const File& file : list(folder_, name_, kUnfinishedTail)) remove_file(file.path);
+}
+
 void CheckpointStore::remove_all() {
+  remove_unfinished();
   for (const File& file : list(folder_, name_)) remove_file(file.path);
 }
 

@@ -11,6 +11,8 @@
 #include <cstring>
 #include <utility>
 
+#include "apq/core/fault.hpp"
+
 namespace apq::io {
 namespace {
 
@@ -34,6 +36,13 @@ fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
+/// For tests of what happens when a system call fails: true when the call behind this point must not be made.
+bool fails(const char* point) {
+  const int error = fault::point(point);
+  if (error != 0) errno = error;
+  return error != 0;
+}
+
 bool write_all(int fd, std::span<const std::byte> content) {
   while (!content.empty()) {
     const ssize_t n = ::write(fd, content.data(), content.size());
@@ -45,12 +54,17 @@ bool write_all(int fd, std::span<const std::byte> content) {
 }
 
 bool write_new(const fs::path& path, std::span<const std::byte> content) {
+  if (fails("io.open")) return false;
   Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666));
-  return file.get() >= 0 && write_all(file.get(), content) && ::fsync(file.get()) == 0 && file.close();
+  const std::size_t half = content.size() / 2;
+  return file.get() >= 0 && !fails("io.write") && write_all(file.get(), content.first(half)) &&
+         !fails("io.write_rest") && write_all(file.get(), content.subspan(half)) && !fails("io.fsync") &&
+         ::fsync(file.get()) == 0 && file.close();
 }
 
 /// Makes a rename durable. File systems that cannot do this say EINVAL, and need it not.
 bool sync_folder(const fs::path& folder) {
+  if (fails("io.sync_folder")) return false;
   Descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   return fd.get() >= 0 && (::fsync(fd.get()) == 0 || errno == EINVAL);
 }
@@ -91,7 +105,8 @@ void write_atomically(const fs::path& path, std::string_view content) {
 void write_atomically(const fs::path& path, std::span<const std::byte> content) {
   fs::path temporary = path;
   temporary += ".tmp";
-  const bool written = write_new(temporary, content) && ::rename(temporary.c_str(), path.c_str()) == 0;
+  const bool written =
+      write_new(temporary, content) && !fails("io.rename") && ::rename(temporary.c_str(), path.c_str()) == 0;
   if (written && sync_folder(folder_of(path))) return;
   const int reason = errno;
   if (!written) ::unlink(temporary.c_str());

@@ -2,7 +2,6 @@
 // SPDX-FileCopyrightText: The apq authors
 #include <algorithm>
 
-#include "apq/core/log.hpp"
 #include "apq/eval/evaluators.hpp"
 #include "apq/io/files.hpp"
 #include "pipeline/artifacts.hpp"
@@ -81,32 +80,36 @@ void run_collect(Context& c) {
     io::Archive a;
     put(a, "fp32", fp32);
     put(a, "int8", int8);
-    c.checkpoints().save(static_cast<std::int64_t>(fp32.size() + int8.size()), a);
+    c.save(static_cast<std::int64_t>(fp32.size() + int8.size()), a);
   };
-  distribute(
-      c, options.fp32, fp32, "float pairs",
-      [&](std::int64_t i) {
-        return evaluator.float_accuracy(fp32_genome(c, i), options.recalibration, options.fp32_images);
+  std::vector<space::Genome> fp32_genomes, int8_genomes;
+  for (int i = 0; i < options.fp32; ++i) fp32_genomes.push_back(fp32_genome(c, i));
+  for (int i = 0; i < options.int8; ++i) int8_genomes.push_back(int8_genome(c, i));
+  measure(
+      c, fp32_genomes, fp32, "float pairs",
+      [&](const space::Genome& genome, const comm::Beat&) {
+        return evaluator.float_accuracy(genome, options.recalibration, options.fp32_images);
       },
       save);
-  distribute(
-      c, options.int8, int8, "int8 pairs",
-      [&](std::int64_t i) {
-        return evaluator.integer_accuracy(int8_genome(c, i), options.qat, options.int8_images);
+  measure(
+      c, int8_genomes, int8, "int8 pairs",
+      [&](const space::Genome& genome, const comm::Beat& beat) {
+        return evaluator.integer_accuracy(genome, options.qat, options.int8_images, beat);
       },
       save);
 
   if (!c.comm.root()) return;
   std::vector<predictor::Pair> fp32_pairs;
   for (const auto& [i, accuracy] : fp32)
-    fp32_pairs.push_back({c.space.canonical(fp32_genome(c, i)), accuracy});
+    fp32_pairs.push_back({c.space.canonical(fp32_genomes[static_cast<std::size_t>(i)]), accuracy});
   std::vector<Measured> int8_pairs;
   for (const auto& [i, accuracy] : int8)
-    int8_pairs.push_back({c.space.canonical(int8_genome(c, i)), 0, "sample", 0, accuracy});
+    int8_pairs.push_back(
+        {c.space.canonical(int8_genomes[static_cast<std::size_t>(i)]), 0, "sample", 0, accuracy});
   io::write_atomically(c.out / "pairs_fp32.csv", pairs_fp32_csv(c.space, fp32_pairs));
   io::write_atomically(c.out / "pairs_int8.csv", pairs_int8_csv(c.space, c.costs, int8_pairs));
-  log::info("collect: {} float pairs ({}), {} int8 pairs ({})", fp32.size(), spread(fp32), int8.size(),
-            spread(int8));
+  c.note(fmt::format("collect: {} float pairs ({}), {} int8 pairs ({})", fp32.size(), spread(fp32),
+                     int8.size(), spread(int8)));
 }
 
 }  // namespace apq::pipeline

@@ -3,14 +3,70 @@
 #include "pipeline/context.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <cstdlib>
+#include <functional>
 
 #include "apq/core/error.hpp"
+#include "apq/core/fault.hpp"
 #include "apq/core/hash.hpp"
 #include "apq/core/log.hpp"
 #include "apq/core/process.hpp"
+#include "apq/core/watchdog.hpp"
+#include "apq/io/files.hpp"
+#include "apq/pipeline/pipeline.hpp"
 
 namespace apq::pipeline {
+
+std::string maker() {
+  std::string text = fmt::format("apq {} on {}", version(), host_info().isa);
+  for (const auto& [name, number] : library_versions()) text += fmt::format(", {} {}", name, number);
+  if (const char* isa = std::getenv("ONEDNN_MAX_CPU_ISA")) text += fmt::format(" limited to {}", isa);
+  return text;
+}
+
+namespace {
+
+/// All of an image set but its pixels.
+io::Archive outline(const data::ImageSet& set) {
+  io::Archive a;
+  a.put("shape", std::vector<std::int64_t>{set.count, set.size, set.channels, set.classes});
+  a.put("labels", std::vector<std::int64_t>(set.labels.begin(), set.labels.end()));
+  for (std::size_t i = 0; i < set.class_names.size(); ++i)
+    a.put(fmt::format("class {}", i), set.class_names[i]);
+  return a;
+}
+
+data::ImageSet from_outline(const io::Archive& a) {
+  data::ImageSet set;
+  const auto shape = a.integers("shape"), labels = a.integers("labels");
+  int i = 0;
+  for (int* value : {&set.count, &set.size, &set.channels, &set.classes})
+    *value = static_cast<int>(shape.at(static_cast<std::size_t>(i++)));
+  for (const auto label : labels) set.labels.push_back(static_cast<std::int32_t>(label));
+  for (i = 0; a.has(fmt::format("class {}", i)); ++i)
+    set.class_names.push_back(a.text(fmt::format("class {}", i)));
+  return set;
+}
+
+/// One rank of every node reads the images; the others of the node look at the same memory.
+std::unique_ptr<data::Dataset> read_data(comm::Communicator& comm, const config::Config& config) {
+  if (comm.node_size() == 1)
+    return std::make_unique<data::Dataset>(data::read_train(config.data), config.data, config.seed);
+  data::ImageSet set;
+  std::vector<std::byte> frame;
+  const auto outlined = comm.share([&] {
+    set = data::read_train(config.data);
+    frame = outline(set).to_frame("images");
+    return std::span<const std::byte>(frame);
+  });
+  const auto shared = comm.share([&] { return std::as_bytes(std::span(set.pixels)); });
+  return std::make_unique<data::Dataset>(
+      from_outline(io::Archive::from_frame(outlined, "images", "images read by another rank")),
+      std::span(reinterpret_cast<const std::uint8_t*>(shared.data()), shared.size()), config.data,
+      config.seed);
+}
+
+}  // namespace
 
 std::shared_ptr<const hw::Device> make_device(const config::Config& config) {
   if (config.hardware.device == "bitfusion")
@@ -34,7 +90,7 @@ Context::Context(comm::Communicator& comm, const config::Config& config, fs::pat
   validate(
       !budgets.empty(), ErrorKind::usage,
       "no budget given (budgets is empty) add for instance: budgets: [{{metric: latency_ms, limit: 1}}]");
-  data = std::make_unique<data::Dataset>(data::read_train(config.data), config.data, config.seed);
+  data = read_data(comm, config);
   const auto& s = config.space;
   validate(
       data->size() == s.input_size && data->channels() == s.input_channels && data->classes() == s.classes,
@@ -48,7 +104,9 @@ Context::Context(comm::Communicator& comm, const config::Config& config, fs::pat
                                    {"finetune.qat.batch", config.finetune.qat.batch}})
     validate(batch <= data->train_count(), ErrorKind::usage,
              "{} is {} (there are {} training images) choose a smaller one", key, batch, data->train_count());
-  fingerprint = config::fingerprint(config) + "data.hash=" + hex(data->hash()) + "\n";
+  const std::string program = version();
+  fingerprint = fmt::format("{}data.hash={}\nversion={}\n", config::fingerprint(config), hex(data->hash()),
+                            program.substr(0, program.find('+')));
 }
 
 void Context::add_budget(const config::BudgetOptions& b) {
@@ -93,13 +151,57 @@ void broadcast(comm::Communicator& comm, io::Archive& archive) {
   if (!comm.root()) archive = io::Archive::from_frame(bytes, "message", "message from rank 0");
 }
 
-std::optional<io::Archive> Context::restore() const {
+void Context::save(std::int64_t sequence, io::Archive state) {
+  fault::point("checkpoint.begin");
+  state.put("journal", journal_);
+  state.put("made by", maker());
+  auto store = checkpoints();
+  try {
+    store.save(sequence, state);
+    failed_save_.clear();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::io || !store.any()) throw;
+    failed_save_ = error.what();
+    log::warn("{}; the one before it is kept, the next is tried in {:g} s", failed_save_,
+              config.checkpoint_seconds);
+  }
+}
+
+void Context::note_quietly(const std::string& line) { journal_ += line + "\n"; }
+
+void Context::note(const std::string& line) {
+  note_quietly(line);
+  log::info("{}", line);
+}
+
+void Context::write_journal() const {
+  const fs::path folder = out / "journal";
+  std::error_code error;
+  fs::create_directories(folder, error);
+  validate(!error, ErrorKind::io, "cannot create {} ({})", folder.string(), error.message());
+  io::write_atomically(folder / (stage + ".txt"), journal_);
+}
+
+void Context::begin(const std::string& name) {
+  fault::point("stage.begin");
+  stage = name;
+  journal_.clear();
+  watchdog::set_phase("stage " + name);
+}
+
+std::optional<io::Archive> Context::restore() {
   std::optional<io::CheckpointStore::Found> found;
   if (comm.root()) found = checkpoints().newest();
   if (comm.max(found ? 1 : 0) == 0) return std::nullopt;
   io::Archive archive = found ? found->archive : io::Archive{};
   broadcast(comm, archive);
-  if (comm.root()) log::info("{}: continuing from checkpoint {}", stage, found->sequence);
+  journal_ = archive.text("journal");
+  if (comm.root()) {
+    log::info("{}: continuing from checkpoint {}", stage, found->sequence);
+    if (const std::string made_by = archive.text("made by"); made_by != maker())
+      log::warn("{}: the checkpoint was made by {}, this is {}: results may differ in the last digits", stage,
+                made_by, maker());
+  }
   return archive;
 }
 
@@ -114,52 +216,55 @@ void Context::same_ranks(const io::Archive& checkpoint) const {
 
 bool Context::stop_agreed() const { return comm.max(stop::stop_requested() ? 1 : 0) != 0; }
 
-bool Context::checkpoint_due() {
-  const bool due =
-      comm.root() && (stop::take_checkpoint_request() ||
-                      since_checkpoint_.seconds() - last_checkpoint_ > config.checkpoint_seconds);
-  if (comm.max(due ? 1 : 0) == 0) return false;
-  last_checkpoint_ = since_checkpoint_.seconds();
-  return true;
+bool Context::checkpoint_due_here() {
+  const bool due = stop::take_checkpoint_request() ||
+                   since_checkpoint_.seconds() - last_checkpoint_ > config.checkpoint_seconds;
+  if (due) last_checkpoint_ = since_checkpoint_.seconds();
+  return due;
 }
 
+bool Context::checkpoint_due() { return comm.max(comm.root() && checkpoint_due_here() ? 1 : 0) != 0; }
+
 void Context::stop_early() const {
+  validate(failed_save_.empty(), ErrorKind::io,
+           "{}: stopped ({}) without a last checkpoint: {} make room, then --resume goes on from the one "
+           "before it",
+           stage, stop::reason(), failed_save_);
   throw StoppedEarly(
       fmt::format("{}: stopped ({}), state saved; continue with --resume", stage, stop::reason()));
 }
 
-void distribute(Context& context, std::int64_t n, std::map<std::int64_t, double>& results,
-                const std::string& title, const std::function<double(std::int64_t)>& compute,
-                const std::function<void()>& save) {
-  auto& comm = context.comm;
+void measure(Context& context, const std::vector<space::Genome>& genomes,
+             std::map<std::int64_t, double>& results, const std::string& title,
+             const std::function<double(const space::Genome&, const comm::Beat&)>& compute,
+             const std::function<void()>& save) {
+  watchdog::set_phase("stage " + context.stage + ", " + title);
+  const auto n = static_cast<std::int64_t>(genomes.size());
   std::vector<std::int64_t> missing;
   for (std::int64_t i = 0; i < n; ++i)
     if (!results.contains(i)) missing.push_back(i);
-  Progress progress(title, n, comm.root());
-  progress.update(n - static_cast<std::int64_t>(missing.size()));
-  const std::int64_t round = 16 * comm.size();
-  for (std::size_t first = 0; first < missing.size(); first += static_cast<std::size_t>(round)) {
-    const std::int64_t count =
-        std::min<std::int64_t>(round, static_cast<std::int64_t>(missing.size() - first));
-    std::vector<double> mine;
-    comm.reset_counter();
-    for (std::int64_t k = comm.fetch_add(); k < count && !stop::stop_requested(); k = comm.fetch_add()) {
-      const std::int64_t index = missing[first + static_cast<std::size_t>(k)];
-      mine.push_back(static_cast<double>(index));
-      mine.push_back(compute(index));
-      progress.update(n - static_cast<std::int64_t>(missing.size() - first) + k + 1);
-    }
-    for (const comm::Bytes& bytes : comm.all_gather(std::as_bytes(std::span<const double>(mine)))) {
-      std::vector<double> values(bytes.size() / sizeof(double));
-      std::memcpy(values.data(), bytes.data(), bytes.size());
-      for (std::size_t i = 0; i + 1 < values.size(); i += 2)
-        results[static_cast<std::int64_t>(values[i])] = values[i + 1];
-    }
+  std::vector<double> work;
+  for (const auto& genome : genomes) work.push_back(context.costs.cost(genome, hw::Metric::bitops_g));
+  std::ranges::stable_sort(missing, std::greater{},
+                           [&](std::int64_t i) { return work[static_cast<std::size_t>(i)]; });
+
+  Progress progress(title, n, context.comm.root());
+  progress.update(static_cast<std::int64_t>(results.size()));
+  const auto compute_one = [&](std::int64_t i, const comm::Beat& beat) {
+    fault::point("evaluation");
+    return compute(genomes[static_cast<std::size_t>(i)], beat);
+  };
+  const auto keep = [&](std::int64_t i, double value) {
+    results[i] = value;
     progress.update(static_cast<std::int64_t>(results.size()));
-    if (comm.root()) save();
-    if (context.stop_agreed()) context.stop_early();
-  }
+    if (context.comm.root() && context.checkpoint_due_here()) save();
+  };
+  comm::distribute(context.comm, missing, compute_one, keep, stop::stop_requested);
+  const bool stop = context.stop_agreed();
+  if (context.comm.root() && !missing.empty()) save();
+  if (stop) context.stop_early();
   progress.finish();
+  watchdog::set_phase("stage " + context.stage);
 }
 
 std::unique_ptr<supernet::Supernet> load_supernet(const Context& context) {

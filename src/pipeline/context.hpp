@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "apq/comm/communicator.hpp"
+#include "apq/comm/distribute.hpp"
 #include "apq/config/config.hpp"
 #include "apq/core/progress.hpp"
 #include "apq/data/dataset.hpp"
@@ -40,17 +41,32 @@ struct Context {
 
   Context(comm::Communicator& comm, const config::Config& config, fs::path out, fs::path from);
 
+  /// A stage begins, with an empty journal.
+  void begin(const std::string& name);
   /// An input artifact: in `out` if it is there, else in `from`; Error(data) naming the stage that makes it.
   fs::path artifact(const std::string& name, const std::string& made_by) const;
   io::CheckpointStore checkpoints() const { return {out / "checkpoints", stage, fingerprint}; }
-  /// The newest checkpoint of the stage, read by the root, on every rank. Collective.
-  std::optional<io::Archive> restore() const;
+  /// Root: writes a checkpoint of the stage, the journal included. When that fails (a full disk, say) while
+  /// an older one exists, the run goes on and tries again when the next is due.
+  void save(std::int64_t sequence, io::Archive state);
+  /// The newest checkpoint of the stage, read by the root, on every rank; the journal goes back to it.
+  /// Collective.
+  std::optional<io::Archive> restore();
+  /// Root: a line for the log and for the stage's journal, which after any number of kills and resumes holds
+  /// the same bytes as that of an uninterrupted run. So: what was found, no times, no ranks.
+  void note(const std::string& line);
+  /// Into the journal only.
+  void note_quietly(const std::string& line);
+  /// Root: journal/<stage>.txt.
+  void write_journal() const;
   /// Training averages gradients over ranks: its checkpoint continues on as many ranks only.
   void same_ranks(const io::Archive& checkpoint) const;
   /// Collective: true on every rank when any rank was asked to stop.
   bool stop_agreed() const;
   /// Collective, decided by the root: time for a checkpoint?
   bool checkpoint_due();
+  /// The same for the root alone.
+  bool checkpoint_due_here();
   [[noreturn]] void stop_early() const;
   supernet::SumOverRanks sum_over_ranks() const {
     return [this](std::span<float> values) { comm.sum(values); };
@@ -62,20 +78,27 @@ struct Context {
 
   Timer since_checkpoint_;
   double last_checkpoint_ = 0;
+  std::string failed_save_;  ///< why the last checkpoint could not be written
+  std::string journal_;
 };
 
 std::shared_ptr<const hw::Device> make_device(const config::Config& config);
 hw::CostModel make_costs(const config::Config& config, const space::SearchSpace& space);
 
+/// "apq 0.1.0 on avx512_vnni, oneDNN 2.6.3, ...": what byte-equal results depend on besides configuration and
+/// data.
+std::string maker();
+
 /// Same bytes on every rank.
 void broadcast(comm::Communicator& comm, io::Archive& archive);
 
-/// Computes compute(i) for all i in 0..n that `results` lacks, handing items to whoever is idle; results do
-/// not depend on who did what. After every round, `save` is called on the root with all results so far, and a
-/// stop request ends the run. Collective.
-void distribute(Context& context, std::int64_t n, std::map<std::int64_t, double>& results,
-                const std::string& title, const std::function<double(std::int64_t)>& compute,
-                const std::function<void()>& save);
+/// Measures compute(i) of the genomes that `results` lacks, the most expensive first, each on the rank that
+/// is idle next (comm::distribute); results do not depend on who did what. `save` is called on the root
+/// whenever a checkpoint is due and at the end; a stop request abandons what is being measured. Collective.
+void measure(Context& context, const std::vector<space::Genome>& genomes,
+             std::map<std::int64_t, double>& results, const std::string& title,
+             const std::function<double(const space::Genome&, const comm::Beat&)>& compute,
+             const std::function<void()>& save);
 
 /// The trained supernet of the run. Collective.
 std::unique_ptr<supernet::Supernet> load_supernet(const Context& context);

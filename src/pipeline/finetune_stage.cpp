@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "apq/core/error.hpp"
+#include "apq/core/fault.hpp"
 #include "apq/core/hash.hpp"
-#include "apq/core/log.hpp"
 #include "apq/core/process.hpp"
 #include "apq/io/files.hpp"
 #include "apq/search/pareto.hpp"
@@ -113,20 +113,23 @@ void train(Context& c, std::vector<Job>& jobs) {
       const double loss = trainer.advance();
       progress.update(static_cast<std::int64_t>(current) * qat.steps + trainer.step(),
                       fmt::format("network {} of {}, loss {:.3f}", current + 1, jobs.size(), loss));
-      if (trainer.step() % 16 != 0) continue;
+      fault::point("step");
+      if (trainer.step() % 16 == 0)
+        c.note_quietly(
+            fmt::format("network {}, step {}: loss {}", current + 1, trainer.step(), io::number(loss)));
       const bool stop = c.stop_agreed();
       if ((c.checkpoint_due() || stop) && c.comm.root())
-        c.checkpoints().save(static_cast<std::int64_t>(current) * qat.steps + trainer.step(),
-                             state_of(c, jobs, current, &trainer));
+        c.save(static_cast<std::int64_t>(current) * qat.steps + trainer.step(),
+               state_of(c, jobs, current, &trainer));
       if (stop) c.stop_early();
     }
     job.network = frame_text(network_archive(quant::lower(trainer.model())));
     job.validation = supernet::validate_integer(network_of(job.network), *c.data, 0);
     if (c.comm.root()) {
-      log::info("fine-tuned for {}: {:.2f} % on validation (integers), {}", c.budgets[job.budget].name,
-                100 * job.validation, c.space.to_text(job.start.genome));
-      c.checkpoints().save(static_cast<std::int64_t>(current + 1) * qat.steps,
-                           state_of(c, jobs, current + 1, nullptr));
+      c.note(fmt::format("fine-tuned for {}: {:.2f} % on validation (integers), {}",
+                         c.budgets[job.budget].name, 100 * job.validation,
+                         c.space.to_text(job.start.genome)));
+      c.save(static_cast<std::int64_t>(current + 1) * qat.steps, state_of(c, jobs, current + 1, nullptr));
     }
   }
   progress.finish();
@@ -162,7 +165,7 @@ void run_finetune(Context& c) {
     f.test = test_accuracy(network, *c.data, test);
     f.file = fmt::format("networks/{}.net", b + 1);
     network_archive(network).save(c.out / f.file, "network");
-    log::info("{}: test {:.2f} %", c.budgets[b].name, 100 * f.test);
+    c.note(fmt::format("{}: test {:.2f} %", c.budgets[b].name, 100 * f.test));
     finals.push_back(std::move(f));
   }
   write_best(c.out / "best.yaml", finals);

@@ -2,7 +2,6 @@
 // SPDX-FileCopyrightText: The apq authors
 #include <algorithm>
 
-#include "apq/core/log.hpp"
 #include "apq/io/files.hpp"
 #include "apq/predictor/predictor.hpp"
 #include "pipeline/artifacts.hpp"
@@ -22,11 +21,11 @@ void run_predictor(Context& c) {
   predictor::Predictor int8(c.space, true, options, c.config.seed);
   if (options.transfer) int8.transfer_from(fp32);
   const auto int8_quality = int8.fit(as_pairs(int8_pairs));
-  log::info("predictor: float, on {} held-out pairs: Kendall tau {:.3f}, pairwise {:.1f} %",
-            fp32_quality.pairs, fp32_quality.kendall_tau, 100 * fp32_quality.pairwise_accuracy);
-  log::info("predictor: int8 ({}), on {} held-out pairs: Kendall tau {:.3f}, pairwise {:.1f} %",
-            options.transfer ? "transferred" : "from scratch", int8_quality.pairs, int8_quality.kendall_tau,
-            100 * int8_quality.pairwise_accuracy);
+  c.note(fmt::format("predictor: float, on {} held-out pairs: Kendall tau {:.3f}, pairwise {:.1f} %",
+                     fp32_quality.pairs, fp32_quality.kendall_tau, 100 * fp32_quality.pairwise_accuracy));
+  c.note(fmt::format("predictor: int8 ({}), on {} held-out pairs: Kendall tau {:.3f}, pairwise {:.1f} %",
+                     options.transfer ? "transferred" : "from scratch", int8_quality.pairs,
+                     int8_quality.kendall_tau, 100 * int8_quality.pairwise_accuracy));
 
   io::Archive artifact;
   artifact.put("space", c.space.describe());

@@ -111,16 +111,19 @@ std::vector<StageRecord> read_stages(const fs::path& out) {
   validate(json.is_array(), ErrorKind::checkpoint,
            "{} is damaged (no list of stages) start afresh in another folder", path.string());
   for (const auto& s : json)
-    stages.push_back(
-        {s.value("name", ""), s.value("seconds", 0.0), s.value("peak_rss_mb", 0.0), s.value("done", false)});
+    stages.push_back({s.value("name", ""), s.value("seconds", 0.0), s.value("peak_rss_mb", 0.0),
+                      s.value("rank_peak_rss_mb", std::vector<double>{}), s.value("done", false)});
   return stages;
 }
 
 void write_stages(const fs::path& out, const std::vector<StageRecord>& stages) {
   Json list = Json::array();
   for (const auto& s : stages)
-    list.push_back(
-        {{"name", s.name}, {"seconds", s.seconds}, {"peak_rss_mb", s.peak_rss_mb}, {"done", s.done}});
+    list.push_back({{"name", s.name},
+                    {"seconds", s.seconds},
+                    {"peak_rss_mb", s.peak_rss_mb},
+                    {"rank_peak_rss_mb", s.rank_peak_rss_mb},
+                    {"done", s.done}});
   io::write_atomically(out / "stages.json", list.dump(1) + "\n");
 }
 
@@ -132,7 +135,12 @@ void write_summary(const Context& c, const std::vector<StageRecord>& stages) {
             {"stages", Json::array()}};
   for (const auto& s : stages)
     if (s.done)
-      json["stages"].push_back({{"name", s.name}, {"seconds", s.seconds}, {"peak_rss_mb", s.peak_rss_mb}});
+      json["stages"].push_back({{"name", s.name},
+                                {"seconds", s.seconds},
+                                {"peak_rss_mb", s.peak_rss_mb},
+                                {"rank_peak_rss_mb", s.rank_peak_rss_mb}});
+  // Pages of the shared images count in the resident size of every rank that looked at them.
+  json["shared_by_ranks_of_a_node"] = {{"images_mb", static_cast<double>(c.data->shared_bytes()) / 1e6}};
   json["networks"] = fs::exists(c.out / "networks.json")
                          ? Json::parse(io::read_text(c.out / "networks.json"), nullptr, false)
                          : Json::array();

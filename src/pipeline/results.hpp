@@ -33,7 +33,8 @@ std::string finals_json(const std::vector<FinalNetwork>& networks);
 struct StageRecord {
   std::string name;
   double seconds = 0;
-  double peak_rss_mb = 0;
+  double peak_rss_mb = 0;                     ///< of the largest rank
+  std::vector<double> rank_peak_rss_mb = {};  ///< of every rank, in the last run of the stage
   bool done = false;
 };
 std::vector<StageRecord> read_stages(const fs::path& out);

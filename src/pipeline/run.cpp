@@ -2,11 +2,14 @@
 // SPDX-FileCopyrightText: The apq authors
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "apq/core/error.hpp"
+#include "apq/core/fault.hpp"
 #include "apq/core/hash.hpp"
 #include "apq/core/log.hpp"
 #include "apq/core/process.hpp"
+#include "apq/core/watchdog.hpp"
 #include "apq/io/files.hpp"
 #include "apq/io/manifest.hpp"
 #include "apq/nn/integer.hpp"
@@ -97,8 +100,43 @@ std::vector<std::pair<std::string, std::string>> library_versions() {
   return {{"oneDNN", nn::onednn_version()}, {"kernels", nn::kernel_isa()}};
 }
 
+/// Ranks must be the same program with the same configuration on the same kind of CPU.
+void check_alike(comm::Communicator& comm, const config::Config& config) {
+  const std::string mine =
+      fmt::format("configuration {}; {}", config::hash(config), config.mixed_nodes ? "" : maker());
+  std::vector<std::string> all;
+  for (const comm::Bytes& bytes : comm.all_gather(std::as_bytes(std::span(mine))))
+    all.emplace_back(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  for (std::size_t r = 1; r < all.size(); ++r)
+    validate(all[r] == all[0], ErrorKind::environment,
+             "rank {} differs from rank 0 (\"{}\", not \"{}\") start all ranks with the same program, "
+             "configuration "
+             "and kind of CPU; mixed_nodes: true allows different CPUs, but then results depend on who "
+             "computed what",
+             r, all[r], all[0]);
+}
+
+/// Ends this process when it or the whole run is stuck.
+void start_watchdog(const comm::Communicator& comm, const config::Config& config, const fs::path& out) {
+  const fs::path signs = out / "checkpoints" / "signs";
+  if (std::error_code ignored; comm.root()) fs::remove_all(signs, ignored);
+  watchdog::start(
+      {.limit = config.watchdog_seconds,
+       .rank = comm.rank(),
+       .signs = comm.size() > 1 ? signs : fs::path{},
+       .last_words = [out](const std::string& reason) {
+         try {
+           const io::Status last = io::read_status(out);
+           if (last.state == "running")
+             io::write_status(out, {"failed", static_cast<int>(ErrorKind::environment), reason, last.stage});
+         } catch (const Error&) {  // the reason still goes to standard error
+         }
+       }});
+}
+
 void run(comm::Communicator& comm, const config::Config& config, const RunOptions& options) {
   nn::set_threads(config.threads);
+  check_alike(comm, config);
   std::vector<Stage> stages = options.stages;
   if (stages.empty()) stages.assign(std::begin(kStages), std::end(kStages));
   bool fresh = true;
@@ -114,6 +152,7 @@ void run(comm::Communicator& comm, const config::Config& config, const RunOption
     return;
   }
 
+  start_watchdog(comm, config, options.out);
   // What a user can get wrong in configuration and data fails here, with the folder still as it was.
   Context context(comm, config, options.out, options.from);
   if (comm.root()) {
@@ -153,18 +192,24 @@ void run(comm::Communicator& comm, const config::Config& config, const RunOption
       continue;
     }
     if (comm.root()) {
-      if (found == records.end()) found = records.insert(records.end(), {name, 0, 0, false});
+      if (found == records.end()) found = records.insert(records.end(), StageRecord{.name = name});
       io::write_status(options.out, {"running", 0, "", name});
     }
-    context.stage = name;
+    context.begin(name);
     Timer timer;
     const auto close = [&](bool done) {
-      const auto peak = comm.max(std::llround(peak_rss_mib() * kMbPerMib));
+      const double peak = std::round(peak_rss_mib() * kMbPerMib);
+      std::vector<double> peaks;
+      for (const comm::Bytes& bytes : comm.all_gather(std::as_bytes(std::span(&peak, 1))))
+        std::memcpy(&peaks.emplace_back(), bytes.data(), sizeof(double));
       if (!comm.root()) return;
+      context.write_journal();
       found->seconds += timer.seconds();
-      found->peak_rss_mb = std::max(found->peak_rss_mb, static_cast<double>(peak));
+      found->peak_rss_mb = std::max(found->peak_rss_mb, *std::ranges::max_element(peaks));
+      found->rank_peak_rss_mb = std::move(peaks);
       found->done = done;
       write_stages(options.out, records);
+      fault::point("stage.done");
     };
     try {
       entry(stage).run(context);
@@ -182,6 +227,8 @@ void run(comm::Communicator& comm, const config::Config& config, const RunOption
     }
   }
   if (comm.root()) {
+    std::error_code ignored;
+    fs::remove_all(options.out / "checkpoints" / "signs", ignored);
     io::write_status(options.out, {"done", 0, "", ""});
     log::flush();
   }

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "apq/core/error.hpp"
-#include "apq/core/log.hpp"
+#include "apq/core/fault.hpp"
 #include "apq/core/process.hpp"
 #include "apq/eval/evaluators.hpp"
 #include "apq/io/files.hpp"
@@ -99,9 +99,8 @@ io::Archive Search::state() {
 void Search::save(bool islands_moved) {
   if (islands_moved) islands_state_ = islands_.save();
   if (c_.comm.root())
-    c_.checkpoints().save(
-        islands_.generation() * 100000 + static_cast<std::int64_t>(measured_.size() + pending_.size()),
-        state());
+    c_.save(islands_.generation() * 100000 + static_cast<std::int64_t>(measured_.size() + pending_.size()),
+            state());
 }
 
 void Search::resume(const io::Archive& a) {
@@ -138,11 +137,12 @@ std::vector<Measured> Search::candidates() {
 }
 
 void Search::measure(std::vector<Measured> batch, const std::string& title) {
-  distribute(
-      c_, static_cast<std::int64_t>(batch.size()), pending_, title,
-      [&](std::int64_t i) {
-        return truth_.integer_accuracy(batch[static_cast<std::size_t>(i)].genome, c_.config.pairs.qat,
-                                       c_.config.pairs.int8_images);
+  std::vector<space::Genome> genomes;
+  for (const Measured& m : batch) genomes.push_back(m.genome);
+  pipeline::measure(
+      c_, genomes, pending_, title,
+      [&](const space::Genome& genome, const comm::Beat& beat) {
+        return truth_.integer_accuracy(genome, c_.config.pairs.qat, c_.config.pairs.int8_images, beat);
       },
       [&] { save(false); });
   for (std::size_t i = 0; i < batch.size(); ++i) {
@@ -161,8 +161,8 @@ void Search::refit() {
     predictor::Predictor fresh(c_.space, true, c_.config.predictor, c_.config.seed);
     if (c_.config.predictor.transfer) fresh.transfer_from(fp32_);
     const auto quality = fresh.fit(pairs);
-    log::info("search: predictor refitted on {} int8 pairs; Kendall tau {:.3f} on {} held-out ones",
-              pairs.size(), quality.kendall_tau, quality.pairs);
+    c_.note(fmt::format("search: predictor refitted on {} int8 pairs; Kendall tau {:.3f} on {} held-out ones",
+                        pairs.size(), quality.kendall_tau, quality.pairs));
     fitted.put("int8", fresh.weights());
     fitted.put("quality", append_refit(quality_, quality));
   }
@@ -218,6 +218,7 @@ void Search::run() {
       save(true);
       continue;
     }
+    fault::point("generation");
     islands_.step(predicted_);
     progress.update(islands_.generation());
     const bool stop = c_.stop_agreed();
@@ -247,7 +248,7 @@ void Search::write_results() {
   std::copy_if(measured_.begin(), measured_.end(), std::back_inserter(pairs),
                [](auto& m) { return m.source == "islands"; });
   io::write_atomically(c_.out / "pairs_int8.csv", pairs_int8_csv(c_.space, c_.costs, pairs));
-  log::info("search: {} networks measured", measured_.size());
+  c_.note(fmt::format("search: {} networks measured", measured_.size()));
 }
 
 }  // namespace

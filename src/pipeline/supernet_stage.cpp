@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The apq authors
 #include "apq/core/error.hpp"
+#include "apq/core/fault.hpp"
 #include "apq/core/hash.hpp"
 #include "apq/core/log.hpp"
 #include "apq/core/process.hpp"
+#include "apq/io/files.hpp"
 #include "pipeline/context.hpp"
 
 namespace apq::pipeline {
@@ -46,10 +48,12 @@ void run_supernet(Context& c) {
   while (!trainer.done()) {
     const double loss = trainer.advance();
     progress.update(trainer.step(), fmt::format("loss {:.3f}", loss));
-    if (trainer.step() % 16 != 0 && !trainer.done()) continue;
+    fault::point("step");
+    if (trainer.step() % 16 == 0)
+      c.note_quietly(fmt::format("step {}: loss {}", trainer.step(), io::number(loss)));
     const bool stop = c.stop_agreed();
     if ((c.checkpoint_due() || stop) && c.comm.root())
-      c.checkpoints().save(trainer.step(), state_of(c, net, trainer.step()));
+      c.save(trainer.step(), state_of(c, net, trainer.step()));
     if (stop && !trainer.done()) c.stop_early();
   }
   progress.finish();
@@ -60,8 +64,8 @@ void run_supernet(Context& c) {
        {std::pair{"largest", c.space.largest()}, {"smallest", c.space.smallest()}}) {
     const nn::Network& sub = net.select(genome);
     supernet::recalibrate(sub, *c.data, c.config.pairs.recalibration, executor);
-    log::info("supernet: {} network {:.2f} % on validation", name,
-              100 * supernet::validate(sub, *c.data, 0, executor));
+    c.note(fmt::format("supernet: {} network {:.2f} % on validation", name,
+                       100 * supernet::validate(sub, *c.data, 0, executor)));
   }
   io::Archive artifact;
   artifact.put("space", c.space.describe());

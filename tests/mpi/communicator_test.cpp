@@ -129,7 +129,7 @@ TEST(Mpi, TheCounterServesOthersWhileRankZeroIsBusyElsewhere) {
   else
     for (int i = 0; i < 100; ++i) world->fetch_add();
   const double waited = timer.seconds();
-  EXPECT_TRUE(world->root() || waited < 1) << waited;
+  EXPECT_TRUE(world->root() || waited < 1.9) << waited;
   world->barrier();
   EXPECT_EQ(world->max(world->fetch_add()), 100 * (world->size() - 1) + world->size() - 1);
 }

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -38,11 +39,23 @@ class Communicator {
   /// arrive in order.
   virtual void send(std::span<const std::byte> bytes, int to, int tag) = 0;
   virtual Bytes receive(int from, int tag) = 0;
-  /// Next value of a counter shared by all ranks, starting at 0 after `reset_counter` (collective).
-  /// Used to hand out work to whoever is idle; on one node rank 0 need not take part, between nodes it may
-  /// answer only from its next call.
-  virtual std::int64_t fetch_add() = 0;
+  /// From whoever's message with this tag comes next; `try_receive` is empty when none is here yet.
+  struct Message {
+    int from = 0;
+    Bytes bytes;
+  };
+  virtual Message receive_any(int tag) = 0;
+  virtual std::optional<Message> try_receive(int tag) = 0;
+  /// Value of a counter shared by all ranks before `n` is added to it; it starts at 0 after `reset_counter`
+  /// (collective). Used to hand out work to whoever is idle; on one node rank 0 need not take part, between
+  /// nodes it may answer only from its next call.
+  virtual std::int64_t fetch_add(std::int64_t n = 1) = 0;
   virtual void reset_counter() = 0;
+  /// One copy in memory per node of the bytes that `source` returns; it is called on one rank of every node.
+  /// The copy lives as long as the communicator. Collective.
+  virtual std::span<const std::byte> share(const std::function<std::span<const std::byte>()>& source) = 0;
+  /// Ranks on this node, this one included.
+  virtual int node_size() const = 0;
   /// Ends the whole job at once.
   [[noreturn]] virtual void abort(int code) = 0;
 };

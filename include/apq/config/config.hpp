@@ -63,6 +63,8 @@ struct Config {
   std::uint64_t seed = 1;
   int threads = 1;                 ///< per rank
   double checkpoint_seconds = 60;  ///< interval between checkpoints within a stage
+  double watchdog_seconds = 300;   ///< a run without progress for so long is ended; 0 = never
+  bool mixed_nodes = false;        ///< ranks may have different instruction sets
   data::DataOptions data;
   space::SpaceOptions space;
   HardwareOptions hardware;

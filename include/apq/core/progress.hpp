@@ -22,7 +22,7 @@ class Timer {
 
 /// Progress of one stage: a bar on a terminal, one plain log line per interval otherwise; finish() logs a
 /// last line in both cases.
-/// Only the rank that shows it constructs one with shown = true.
+/// Only the rank that shows it constructs one with shown = true; each update is a heartbeat on any rank.
 class Progress {
  public:
   Progress(std::string stage, std::int64_t total, bool shown, double interval_seconds = 10);

@@ -18,7 +18,9 @@ struct ImageSet {
   std::vector<std::int32_t> labels;
   std::vector<std::string> class_names;
   std::size_t image_bytes() const { return static_cast<std::size_t>(size) * size * channels; }
-  std::uint64_t hash() const;
+  std::uint64_t hash() const { return hash(pixels); }
+  /// With the pixels elsewhere.
+  std::uint64_t hash(std::span<const std::uint8_t> pixels) const;
 };
 
 struct DataOptions {
@@ -47,6 +49,10 @@ class Dataset {
   /// Takes the training file only; the test set is read by read_test when the last stage asks for it.
   /// Error(usage) naming the option that does not fit the images.
   Dataset(ImageSet train, const DataOptions& options, std::uint64_t seed);
+  /// The same with the pixels elsewhere (in memory shared with other processes, say), which outlives this.
+  Dataset(ImageSet train_without_pixels, std::span<const std::uint8_t> pixels, const DataOptions& options,
+          std::uint64_t seed);
+  Dataset(Dataset&&) = default;
 
   int size() const { return images_.size; }
   int channels() const { return images_.channels; }
@@ -54,6 +60,8 @@ class Dataset {
   std::int64_t train_count() const { return static_cast<std::int64_t>(train_.size()); }
   std::int64_t validation_count() const { return static_cast<std::int64_t>(validation_.size()); }
   std::uint64_t hash() const { return hash_; }
+  /// Bytes of pixels that lie elsewhere; 0 when this holds them itself.
+  std::size_t shared_bytes() const { return images_.pixels.empty() ? pixels_.size() : 0; }
   /// Per channel, of pixel / 255.
   const std::vector<float>& mean() const { return mean_; }
   const std::vector<float>& deviation() const { return deviation_; }
@@ -92,10 +100,11 @@ class Dataset {
   /// Augmented, normalised image.
   void render(const std::uint8_t* pixels, const Augmentation& augmentation, float* x) const;
   const std::uint8_t* pixels(std::uint32_t image) const {
-    return images_.pixels.data() + image * images_.image_bytes();
+    return pixels_.data() + image * images_.image_bytes();
   }
 
   ImageSet images_;
+  std::span<const std::uint8_t> pixels_;  ///< of images_, or shared
   DataOptions options_;
   std::uint64_t seed_;
   std::uint64_t hash_ = 0;

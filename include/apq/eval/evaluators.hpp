@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "apq/data/dataset.hpp"
@@ -35,11 +36,14 @@ class TrueEvaluator {
   double float_accuracy(const space::Genome& genome, const supernet::RecalibrationOptions& recalibration,
                         std::int64_t images);
   /// Validation accuracy of the integer network after short quantization-aware training. A function of
-  /// genome, supernet, options and seed only.
-  double integer_accuracy(const space::Genome& genome, const supernet::QatOptions& qat, std::int64_t images);
+  /// genome, supernet, options and seed only. `beat` is called after every step and may throw to abandon it.
+  double integer_accuracy(
+      const space::Genome& genome, const supernet::QatOptions& qat, std::int64_t images,
+      const std::function<void()>& beat = [] {});
 
  private:
-  double trained_accuracy(const space::Genome& genome, const supernet::QatOptions& qat, std::int64_t images);
+  double trained_accuracy(const space::Genome& genome, const supernet::QatOptions& qat, std::int64_t images,
+                          const std::function<void()>& beat);
 
   supernet::Supernet* net_;
   const data::Dataset* data_;

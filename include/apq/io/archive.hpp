@@ -83,9 +83,13 @@ class CheckpointStore {
   /// and skipped; Error(checkpoint) when all are damaged, or when it has another fingerprint: then the lines
   /// that differ are listed.
   std::optional<Found> newest() const;
+  /// Is there any file of this stage, intact or not?
+  bool any() const;
   void remove_all();
 
  private:
+  void remove_unfinished();
+
   fs::path folder_;
   std::string name_;
   std::string fingerprint_;

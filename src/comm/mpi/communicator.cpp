@@ -4,6 +4,7 @@
 
 #include <mpi.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <list>
@@ -11,6 +12,7 @@
 
 #include "apq/core/error.hpp"
 #include "apq/core/log.hpp"
+#include "apq/core/watchdog.hpp"
 #include "comm/chunks.hpp"
 
 namespace apq::comm {
@@ -50,22 +52,32 @@ class Mpi final : public Communicator {
     const MPI_Aint bytes = root() ? sizeof(std::int64_t) : 0;
     APQ_MPI(MPI_Win_allocate, bytes, sizeof(std::int64_t), MPI_INFO_NULL, world_, &counter_, &window_);
     APQ_MPI(MPI_Win_set_errhandler, window_, MPI_ERRORS_RETURN);
+    APQ_MPI(MPI_Comm_split_type, world_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node_);
+    APQ_MPI(MPI_Comm_set_errhandler, node_, MPI_ERRORS_RETURN);
+    APQ_MPI(MPI_Comm_rank, node_, &node_rank_);
+    APQ_MPI(MPI_Comm_size, node_, &node_size_);
     reset_counter();
   }
 
   ~Mpi() override {
     for (Outgoing& message : outgoing_)
       MPI_Waitall(as_int(message.requests.size()), message.requests.data(), MPI_STATUSES_IGNORE);
+    for (MPI_Win& shared : shared_) MPI_Win_free(&shared);
     MPI_Win_free(&window_);
+    MPI_Comm_free(&node_);
     MPI_Comm_free(&world_);
     MPI_Finalize();
   }
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
-  void barrier() override { APQ_MPI(MPI_Barrier, world_); }
+  void barrier() override {
+    const watchdog::Waiting waiting;
+    APQ_MPI(MPI_Barrier, world_);
+  }
 
   void broadcast(Bytes& bytes, int root) override {
+    const watchdog::Waiting waiting;
     std::uint64_t size = bytes.size();
     APQ_MPI(MPI_Bcast, &size, 1, MPI_UINT64_T, root, world_);
     bytes.resize(size);
@@ -73,6 +85,7 @@ class Mpi final : public Communicator {
   }
 
   std::vector<Bytes> all_gather(std::span<const std::byte> bytes) override {
+    const watchdog::Waiting waiting;
     const std::uint64_t mine = bytes.size();
     std::vector<std::uint64_t> sizes(static_cast<std::size_t>(size_));
     APQ_MPI(MPI_Allgather, &mine, 1, MPI_UINT64_T, sizes.data(), 1, MPI_UINT64_T, world_);
@@ -84,6 +97,7 @@ class Mpi final : public Communicator {
   void sum(std::span<double> values) override { sum_all(values, MPI_DOUBLE); }
 
   std::int64_t max(std::int64_t value) override {
+    const watchdog::Waiting waiting;
     APQ_MPI(MPI_Allreduce, MPI_IN_PLACE, &value, 1, MPI_INT64_T, MPI_MAX, world_);
     return value;
   }
@@ -100,6 +114,7 @@ class Mpi final : public Communicator {
   }
 
   Bytes receive(int from, int tag) override {
+    const watchdog::Waiting waiting;
     std::uint64_t size = 0;
     APQ_MPI(MPI_Recv, &size, sizeof(size), MPI_BYTE, from, tag, world_, MPI_STATUS_IGNORE);
     Bytes bytes(size);
@@ -110,13 +125,28 @@ class Mpi final : public Communicator {
     return bytes;
   }
 
+  // Probing first: the size and the content of a message must come from one sender.
+  Message receive_any(int tag) override {
+    const watchdog::Waiting waiting;
+    MPI_Status status;
+    APQ_MPI(MPI_Probe, MPI_ANY_SOURCE, tag, world_, &status);
+    return {status.MPI_SOURCE, receive(status.MPI_SOURCE, tag)};
+  }
+  std::optional<Message> try_receive(int tag) override {
+    int here = 0;
+    MPI_Status status;
+    APQ_MPI(MPI_Iprobe, MPI_ANY_SOURCE, tag, world_, &here, &status);
+    if (here == 0) return std::nullopt;
+    return Message{status.MPI_SOURCE, receive(status.MPI_SOURCE, tag)};
+  }
+
   // One-sided, so rank 0 need not answer: on one node this is an atomic in shared memory. Between nodes
   // without such hardware Open MPI serves it when rank 0 is next inside any MPI call.
-  std::int64_t fetch_add() override {
-    const std::int64_t one = 1;
+  std::int64_t fetch_add(std::int64_t n) override {
+    const watchdog::Waiting waiting;
     std::int64_t value = 0;
     APQ_MPI(MPI_Win_lock, MPI_LOCK_SHARED, 0, 0, window_);
-    APQ_MPI(MPI_Fetch_and_op, &one, &value, MPI_INT64_T, 0, 0, MPI_SUM, window_);
+    APQ_MPI(MPI_Fetch_and_op, &n, &value, MPI_INT64_T, 0, 0, MPI_SUM, window_);
     APQ_MPI(MPI_Win_unlock, 0, window_);
     return value;
   }
@@ -130,6 +160,26 @@ class Mpi final : public Communicator {
     }
     barrier();
   }
+
+  std::span<const std::byte> share(const std::function<std::span<const std::byte>()>& source) override {
+    std::span<const std::byte> bytes;
+    if (node_rank_ == 0) bytes = source();
+    const watchdog::Waiting waiting;
+    std::uint64_t size = bytes.size();
+    APQ_MPI(MPI_Bcast, &size, 1, MPI_UINT64_T, 0, node_);
+    std::byte* memory = nullptr;
+    MPI_Win& window = shared_.emplace_back(MPI_WIN_NULL);
+    APQ_MPI(MPI_Win_allocate_shared, node_rank_ == 0 ? static_cast<MPI_Aint>(size) : 0, 1, MPI_INFO_NULL,
+            node_, &memory, &window);
+    MPI_Aint length = 0;
+    int unit = 0;
+    APQ_MPI(MPI_Win_shared_query, window, 0, &length, &unit, &memory);
+    if (node_rank_ == 0) std::ranges::copy(bytes, memory);
+    APQ_MPI(MPI_Barrier, node_);
+    return {memory, size};
+  }
+
+  int node_size() const override { return node_size_; }
 
   [[noreturn]] void abort(int code) override {
     log::flush();
@@ -173,6 +223,7 @@ class Mpi final : public Communicator {
 
   template <class T>
   void sum_all(std::span<T> values, MPI_Datatype type) {
+    const watchdog::Waiting waiting;
     for_each_chunk(values, [&](std::span<T> part) {
       APQ_MPI(MPI_Allreduce, MPI_IN_PLACE, part.data(), as_int(part.size()), type, MPI_SUM, world_);
     });
@@ -192,8 +243,12 @@ class Mpi final : public Communicator {
   }
 
   MPI_Comm world_ = MPI_COMM_NULL;
+  MPI_Comm node_ = MPI_COMM_NULL;  ///< the ranks that share this node's memory
   int rank_ = 0;
   int size_ = 1;
+  int node_rank_ = 0;
+  int node_size_ = 1;
+  std::vector<MPI_Win> shared_;
   MPI_Win window_ = MPI_WIN_NULL;
   std::int64_t* counter_ = nullptr;  ///< in the window; only on rank 0
   std::list<Outgoing> outgoing_;
