@@ -39,6 +39,8 @@ void describe(Visitor& v, data::DataOptions& o) {
   v.key(
       number("size", 0, 1024, "pixels", "images of a folder are resized to this; 0: all must have one size"),
       &o.size);
+  v.key(number("skip_bad", 0, 1e9, "images", "of a folder that may be damaged and are left out; more: error"),
+        &o.skip_bad);
   v.key(
       number("validation", 1, 1e8, "images", "held out of the training set; pairs and search see only these"),
       &o.validation);

@@ -12,6 +12,7 @@
 #include "apq/core/error.hpp"
 #include "apq/core/hash.hpp"
 #include "apq/core/random.hpp"
+#include "apq/core/watchdog.hpp"
 
 namespace apq::data {
 namespace {
@@ -162,6 +163,7 @@ Dataset::Augmentation Dataset::draw_augmentation(std::uint64_t stream, std::int6
 void Dataset::train_batch(std::uint64_t stream, std::int64_t epoch, std::int64_t position, int batch,
                           float* x, std::int32_t* labels) const {
   APQ_ASSERT(epoch >= 0 && position >= 0 && batch > 0);
+  heartbeat();  // whoever asks for images gets on with training or measuring
   const auto& images = order(stream, epoch);
   const std::size_t first = static_cast<std::size_t>(position) * static_cast<std::size_t>(batch);
   for (int i = 0; i < batch; ++i) {
@@ -182,6 +184,7 @@ void Dataset::validation(std::int64_t first, int count, float* x, std::int32_t* 
 void Dataset::plain(const std::vector<std::uint32_t>& part, std::int64_t first, int count, float* x,
                     std::int32_t* labels) const {
   APQ_ASSERT(first >= 0 && count >= 0 && std::cmp_less_equal(first + count, part.size()));
+  heartbeat();
   for (int i = 0; i < count; ++i) {
     const std::uint32_t image = part[static_cast<std::size_t>(first + i)];
     render(pixels(image), {}, x + i * images_.image_bytes());
@@ -198,6 +201,7 @@ void Dataset::normalise(const ImageSet& set, std::int64_t first, int count, floa
       "{3} x {3}, {4}, {5}) check data.path",
       images_.size, images_.channels, images_.classes, set.size, set.channels, set.classes);
   APQ_ASSERT(first >= 0 && count >= 0 && first + count <= set.count);
+  heartbeat();
   for (int i = 0; i < count; ++i) {
     const auto image = static_cast<std::size_t>(first + i);
     render(set.pixels.data() + image * set.image_bytes(), {}, x + i * set.image_bytes());

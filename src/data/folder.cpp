@@ -9,6 +9,8 @@
 #include <limits>
 
 #include "apq/core/error.hpp"
+#include "apq/core/log.hpp"
+#include "apq/core/watchdog.hpp"
 #include "data/picture.hpp"
 #include "data/reader.hpp"
 
@@ -60,17 +62,45 @@ std::vector<Entry> list_images(const fs::path& folder, const std::vector<std::st
   return images;
 }
 
+/// Lets up to `allowed` damaged images be left out, each named in the log.
+class Damaged {
+ public:
+  explicit Damaged(std::int64_t allowed) : allowed_(allowed) {}
+
+  /// True when `read` works.
+  template <class Read>
+  bool accepts(Read read) {
+    heartbeat();
+    try {
+      read();
+      return true;
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::data || allowed_ == 0) throw;
+      validate(++count_ <= allowed_, ErrorKind::data, "{}; more damaged images than data.skip_bad = {}",
+               error.what(), allowed_);
+      log::warn("left out: {}", error.what());
+      return false;
+    }
+  }
+
+ private:
+  std::int64_t allowed_, count_ = 0;
+};
+
 /// Looks at the headers only. Without a wanted size, all images must be squares of one size.
-void settle_shape(const std::vector<Entry>& images, int wanted, ImageSet& set) {
-  set.size = wanted;
+void settle_shape(std::vector<Entry>& images, int wanted, ImageSet& set, Damaged& damaged) {
+  std::vector<Entry> intact;
   for (const Entry& entry : images) {
-    const PictureInfo info = read_picture_info(entry.path);
+    PictureInfo info;
+    if (!damaged.accepts([&] { info = read_picture_info(entry.path); })) continue;
+    intact.push_back(entry);
     if (set.size == 0) set.size = info.width;
     validate(wanted > 0 || (info.width == set.size && info.height == set.size), ErrorKind::data,
              "{}: image of another size (expected {} x {}, found {} x {}) set data.size to resize all images",
              entry.path.string(), set.size, set.size, info.width, info.height);
     set.channels = std::max(set.channels, info.channels);
   }
+  images = std::move(intact);
 }
 
 void append(const Picture& picture, int channels, std::vector<std::uint8_t>& pixels) {
@@ -92,24 +122,27 @@ ImageSet read_folder(const DataOptions& options, Part part) {
 
   // Both parts must agree on size and colour, so the headers of both decide, and a file that does not fit is
   // reported before a long run instead of at its end.
-  auto images = list_images(train, set.class_names);
-  const std::size_t train_count = images.size();
-  if (part == Part::test || fs::exists(test))
-    std::ranges::move(list_images(test, set.class_names), std::back_inserter(images));
-  settle_shape(images, options.size, set);
+  Damaged damaged(options.skip_bad);
+  auto train_images = list_images(train, set.class_names);
+  std::vector<Entry> test_images;
+  if (part == Part::test || fs::exists(test)) test_images = list_images(test, set.class_names);
+  set.size = options.size;
+  settle_shape(train_images, options.size, set, damaged);
+  settle_shape(test_images, options.size, set, damaged);
 
-  const auto first = images.begin() + (part == Part::train ? 0 : static_cast<std::ptrdiff_t>(train_count));
-  const auto last =
-      part == Part::train ? images.begin() + static_cast<std::ptrdiff_t>(train_count) : images.end();
-  validate(last - first <= std::numeric_limits<std::int32_t>::max(), ErrorKind::data,
-           "{}: too many images ({}) use fewer", options.path.string(), last - first);
-  set.count = static_cast<int>(last - first);
-  check_memory(options.path, set.image_bytes() * static_cast<std::uint64_t>(set.count));
-  set.pixels.reserve(set.image_bytes() * static_cast<std::size_t>(set.count));
-  for (auto entry = first; entry != last; ++entry) {
-    append(square(read_picture(entry->path), set.size), set.channels, set.pixels);
-    set.labels.push_back(entry->label);
+  const auto& images = part == Part::train ? train_images : test_images;
+  validate(images.size() <= static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()),
+           ErrorKind::data, "{}: too many images ({}) use fewer", options.path.string(), images.size());
+  check_memory(options.path, set.image_bytes() * static_cast<std::uint64_t>(images.size()));
+  set.pixels.reserve(set.image_bytes() * images.size());
+  for (const Entry& entry : images) {
+    Picture picture;
+    if (!damaged.accepts([&] { picture = square(read_picture(entry.path), set.size); })) continue;
+    append(picture, set.channels, set.pixels);
+    set.labels.push_back(entry.label);
   }
+  set.count = static_cast<int>(set.labels.size());
+  validate(set.count > 0, ErrorKind::data, "{}: no intact image (all were left out)", options.path.string());
   return set;
 }
 

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "apq/core/error.hpp"
+#include "apq/core/watchdog.hpp"
 
 namespace apq::data {
 namespace {
@@ -106,6 +107,7 @@ std::size_t InputFile::inflate_some(std::span<std::uint8_t> out) {
 }
 
 void InputFile::refill() {
+  heartbeat();
   file_.read(reinterpret_cast<char*>(buffer_.data()), static_cast<std::streamsize>(buffer_.size()));
   validate(!file_.bad(), ErrorKind::io, "{}: reading failed after byte {} ({})", name(), file_bytes_,
            std::strerror(errno));

@@ -42,10 +42,14 @@ const StageEntry& entry(Stage stage) {
 void check_foreign(const fs::path& out) {
   if (!fs::exists(out) || fs::exists(out / "config.yaml") || !io::read_status(out).state.empty()) return;
   std::error_code error;
-  for (const auto& file : fs::directory_iterator(out, error))
-    validate(file.path().filename() == "checkpoints" || file.path().filename() == "lock", ErrorKind::usage,
-             "{} is not a run folder (it holds {}) choose an empty or new --out", out.string(),
-             file.path().filename().string());
+  for (const auto& file : fs::directory_iterator(out, error)) {
+    // What a run leaves that was killed while it began: its lock, drafts of the lock and of the first file.
+    const std::string name = file.path().filename();
+    validate(
+        name == "checkpoints" || name == "status.json.tmp" || name == "lock" || name.starts_with("lock."),
+        ErrorKind::usage, "{} is not a run folder (it holds {}) choose an empty or new --out", out.string(),
+        name);
+  }
 }
 
 /// Root only: may this run use the folder? False when all that is asked for is already done.

@@ -8,6 +8,7 @@
 
 #include "apq/core/error.hpp"
 #include "apq/core/random.hpp"
+#include "apq/core/watchdog.hpp"
 
 namespace apq::predictor {
 namespace {
@@ -80,6 +81,7 @@ int train(const Shape& shape, const PredictorOptions& options, std::uint64_t see
       adam.step(groups, parameters, gradients);
     });
     const double now = loss(shape, parameters, held_out);
+    heartbeat();
     validate(std::isfinite(now), ErrorKind::numeric,
              "the predictor diverged (its loss is {} after epoch {}) lower its learning_rate = {}", now,
              epoch, options.learning_rate);

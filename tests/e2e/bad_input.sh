@@ -15,6 +15,12 @@ refused "unreachable budget names the smallest reachable cost" 2 'latency_ms <= 
   apq run "$tiny" --out "$work/a" --set 'budgets=[{metric: latency_ms, limit: 0.001}]'
 check "a refused run leaves no folder of results" test ! -e "$work/a/config.yaml"
 
+least=$(apq check "$tiny" --set 'budgets=[{metric: params, limit: 1}]' 2>&1 | grep -oE 'needs [0-9]+' | cut -d' ' -f2)
+refused "a budget one below the smallest reachable cost" 2 "needs $least" \
+  apq check "$tiny" --set "budgets=[{metric: params, limit: $((least - 1))}]"
+check "a budget of exactly the smallest reachable cost is accepted" "$APQ" check "$tiny" \
+  --set "budgets=[{metric: params, limit: $least}]"
+
 refused "missing data folder" 3 'none: no such folder' apq check "$tiny" --set data.path="$work/none"
 mkdir "$work/data"
 zcat "$fashion/train-images-idx3-ubyte.gz" >"$work/all"
@@ -41,6 +47,24 @@ refused "a stage without its input names the stage that makes it" 3 'pareto.csv.
   apq finetune "$tiny" --from "$work/run" --out "$work/ft"
 head -c 1000 "$work/run/supernet.ckpt" >"$work/cut" && mkdir "$work/damaged" && mv "$work/cut" "$work/damaged/supernet.ckpt"
 refused "a damaged artifact is named" 4 'supernet.ckpt' apq collect "$tiny" --from "$work/damaged" --out "$work/b"
+# The surroundings: no home, no folder for temporary files, output that cannot be written or is not read.
+check "no HOME and no TMPDIR are needed" env -u HOME TMPDIR=/nowhere "$APQ" check "$tiny"
+refused "standard output on a full disk" 5 'cannot write to standard output' bash -c '"$1" check "$2" >/dev/full' _ "$APQ" "$tiny"
+check "a reader that goes away is no error" bash -o pipefail -c '"$1" check "$2" | head -n 1' _ "$APQ" "$tiny"
+check "a stage runs with both outputs closed, full or piped to nobody" bash -c '
+  run() { "$1" collect "$2" --from "$3/run" --set supernet.epochs=0.5 --set supernet.warmup_epochs=0.1 --set pairs.fp32=5 --set pairs.int8=5 --out "$3/$4"; }
+  run "$@" closed >&- 2>&- && run "$@" full >/dev/full 2>/dev/full && { run "$@" piped 2>&1; echo $? >"$3/code"; } | true
+  grep -qx 0 "$3/code" && cmp "$3/closed/pairs_int8.csv" "$3/full/pairs_int8.csv" && cmp "$3/closed/pairs_int8.csv" "$3/piped/pairs_int8.csv"' \
+  _ "$APQ" "$tiny" "$work"
+
+# Ranks that would give other results than their neighbours.
+both() { mpirun --oversubscribe --bind-to none -n 1 "$APQ" collect "$tiny" --from "$work/run" --out "$work/both" : "$@"; }
+refused "ranks with other instruction sets" 8 'rank 1 differs from rank 0 .*AVX2' both -n 1 -x ONEDNN_MAX_CPU_ISA=AVX2 "$APQ" \
+  collect "$tiny" --from "$work/run" --out "$work/both"
+refused "ranks with other configurations" 8 'rank 1 differs from rank 0' both -n 1 "$APQ" collect "$tiny" --from "$work/run" \
+  --out "$work/both" --set seed=2
+check "and leave no folder of results" test ! -e "$work/both/config.yaml"
+
 refused "a genome that is none" 3 'genome|block|stage' bash -c 'echo k9m1 | "$1" cost --config "$2" --genome -' _ "$APQ" "$tiny"
 refused "an unknown command" 2 '.' apq frobnicate
 check "help goes to standard output with exit code 0" bash -c '"$1" run --help | grep -q -- --resume' _ "$APQ"

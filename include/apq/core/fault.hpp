@@ -9,8 +9,8 @@ namespace apq::fault {
 
 /// Faults on demand, for tests: APQ_FAULT=POINT:N:ACTION[@RANK] in the environment, or arm().
 /// POINT is the beginning of a point's name ("io" is every system call of an atomic write, "io.fsync" only
-/// that one, "all" is any); the ACTION happens the N-th time this process passes such a point, with N+ every time from then
-/// on, on all ranks or on the one named. Actions:
+/// that one, "all" is any point). The ACTION happens the N-th time this process passes such a point, with N+
+/// every time from then on, on all ranks or on the one named. Actions:
 ///   kill     SIGKILL to this process
 ///   freeze   SIGSTOP to this process
 ///   hang     sleeps for ever

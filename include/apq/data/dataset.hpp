@@ -26,7 +26,8 @@ struct ImageSet {
 struct DataOptions {
   std::string format = "idx";  ///< idx, cifar10, cifar100, folder
   std::filesystem::path path = "/usr/share/datasets/fashion-mnist";
-  int size = 0;                    ///< folder: images are resized to this (0: all must have one size)
+  int size = 0;               ///< folder: images are resized to this (0: all must have one size)
+  std::int64_t skip_bad = 0;  ///< folder: up to so many damaged images are left out, each named in the log
   std::int64_t validation = 5000;  ///< images of the training set held out for validation
   std::int64_t train_limit = 0;    ///< use only that many training images; 0 = all
   int crop = 2;                    ///< augmentation: random shift by up to this many pixels

@@ -210,6 +210,30 @@ TEST_F(Folder, AJpegOfTooManyScansIsRefused) {
               HasSubstr("more than 100 scans"));
 }
 
+TEST_F(Folder, DamagedImagesAreLeftOutAndNamedWhenSoManyAreAllowed) {
+  const Bytes good = gray_png(8, 8, noise(64));
+  for (const char* name : {"train/a/1.png", "train/a/3.png", "train/b/1.png"}) folder_.write(name, good);
+  folder_.write("train/a/2.png", cut(good, good.size() / 2));  // its pixels end early
+  folder_.write("train/b/2.jpg", Bytes{'G', 'I', 'F', '8'});   // not even a header
+  const auto read = [&](std::int64_t allowed) {
+    DataOptions options = options_for("folder", folder_.path());
+    options.skip_bad = allowed;
+    return read_train(options);
+  };
+  EXPECT_THAT(data_error([&] { read(0); }), HasSubstr("2.jpg: neither JPEG nor PNG"));
+  testing::internal::CaptureStderr();
+  EXPECT_THAT(data_error([&] { read(1); }), HasSubstr("more damaged images than data.skip_bad = 1"));
+  testing::internal::GetCapturedStderr();
+  testing::internal::CaptureStderr();
+  const ImageSet set = read(2);
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, HasSubstr("left out: " + path("train/b/2.jpg")));
+  EXPECT_THAT(log, HasSubstr("left out: " + path("train/a/2.png")));
+  EXPECT_EQ(set.count, 3);
+  EXPECT_EQ(set.labels, (std::vector<std::int32_t>{0, 0, 1}));
+  EXPECT_EQ(set.pixels.size(), 3u * 64);
+}
+
 TEST_F(Folder, PartsThatAreMissingEmptyOrDifferentAreRefused) {
   EXPECT_THAT(error(), HasSubstr("train: no such folder"));
   std::filesystem::create_directories(path("train"));
