@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# shellcheck disable=SC2317 # check calls functions by their names
 # Nothing hangs and nothing is lost: a stuck, stopped or failing rank ends the job within the stated time, with the
 # reason on standard error and in status.json; a full disk spoils nothing; then the run goes on exactly.
 source "${APQ_SOURCE_DIR:?}/tests/support/e2e.sh"
