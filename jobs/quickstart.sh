@@ -18,13 +18,6 @@ headline() {
   say "everything is in $root/$run (report.html, pareto.csv, best.yaml, summary.json)"
 }
 
-# Cores of this machine that we may use; two hardware threads are one core.
-cores() {
-  local real
-  real=$(lscpu -p=CORE,SOCKET | grep -v '^#' | sort -u | wc -l)
-  echo $((real < $(nproc) ? real : $(nproc)))
-}
-
 run_apq() {
   local placement=(--bind-to core)
   [[ $(cores) -ge 2 ]] || placement=(--oversubscribe --bind-to none)

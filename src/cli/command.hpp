@@ -25,6 +25,8 @@ void add_run_commands(CLI::App& app, Command& command);      ///< run and the si
 void add_inspect_commands(CLI::App& app, Command& command);  ///< check, cost, dump-config
 void add_result_commands(CLI::App& app, Command& command);   ///< evaluate, report
 void add_bench_commands(CLI::App& app, Command& command);    ///< bench engine
+void add_jobs_commands(CLI::App& app, Command& command);     ///< jobs init
+void add_study_commands(CLI::App& app, Command& command);    ///< study scaling, study network
 
 /// Adds "--set KEY=VALUE", any number of times.
 void add_overrides(CLI::App& app, std::vector<std::string>& overrides);

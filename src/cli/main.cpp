@@ -88,6 +88,8 @@ int main(int argc, char** argv) {
   add_result_commands(app, command);
   add_inspect_commands(app, command);
   add_bench_commands(app, command);
+  add_jobs_commands(app, command);
+  add_study_commands(app, command);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

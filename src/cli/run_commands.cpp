@@ -33,7 +33,8 @@ CLI::App* add_subcommand(CLI::App& app, const std::string& name, const std::stri
   add_overrides(*sub, options.overrides);
   sub->add_option_function<std::string>(
          "--max-time", [&options](const std::string& text) { options.max_time = parse_duration(text); },
-         "Save and stop with exit code 75 after that time, e.g. 90s, 5m, 1h30m")
+         "Save and stop with exit code 75 after that time, e.g. 90s, 5m, 1h30m (default: shortly "
+         "before the batch job's own limit, where SLURM_JOB_END_TIME tells it)")
       ->type_name("TIME");
   return sub;
 }
@@ -41,7 +42,7 @@ CLI::App* add_subcommand(CLI::App& app, const std::string& name, const std::stri
 /// Runs stages and returns the run folder.
 fs::path run_stages(comm::Communicator& comm, const Options& options, std::vector<pipeline::Stage> stages,
                     RunStatus& status) {
-  stop::set_max_time(options.max_time);
+  stop::set_max_time(options.max_time > 0 ? options.max_time : stop::job_seconds_left());
   const config::Config config = config::load(options.config, options.overrides);
   const fs::path out = options.out.empty() ? fs::path("results") / config.name : options.out;
   check_run_folder(out);

@@ -7,14 +7,18 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
+#include <cstdlib>
 #include <fstream>
 #include <limits>
 #include <mutex>
+#include <string_view>
 
 #include "apq/core/error.hpp"
 
@@ -79,6 +83,18 @@ void set_max_time(double seconds) {
                                                                     : kNever;
 }
 
+double job_seconds_left() {
+  const char* text = std::getenv("SLURM_JOB_END_TIME");
+  if (!text) return 0;
+  double end = 0;
+  const std::string_view digits(text);
+  if (std::from_chars(digits.data(), digits.data() + digits.size(), end).ec != std::errc()) return 0;
+  const auto today = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch());
+  constexpr double kSaving = 60, kSoonest = 1;
+  const double left = end - today.count();
+  return std::max(kSoonest, left - std::min(kSaving, left / 4));
+}
+
 std::string reason() {
   if (std::string text = requested(); !text.empty()) return text;
   if (const int signal = stop_signal) return fmt::format("signal {}", signal);
@@ -122,18 +138,22 @@ const char* instruction_set() {
   return __builtin_cpu_supports("avxvnni") ? "avx2_vnni" : "avx2";
 }
 
-int allowed_cores() {
-  std::array<cpu_set_t, 16> masks{};  // room for 16384 cores
-  if (sched_getaffinity(0, sizeof(masks), masks.data()) != 0) return 1;
-  return CPU_COUNT_S(sizeof(masks), masks.data());
-}
-
 }  // namespace
+
+std::vector<int> allowed_cpus() {
+  constexpr int kMost = 16384;
+  std::array<cpu_set_t, kMost / CPU_SETSIZE> masks{};
+  std::vector<int> cpus;
+  if (sched_getaffinity(0, sizeof(masks), masks.data()) != 0) return cpus;
+  for (int cpu = 0; cpu < kMost; ++cpu)
+    if (CPU_ISSET_S(cpu, sizeof(masks), masks.data())) cpus.push_back(cpu);
+  return cpus;
+}
 
 HostInfo host_info() {
   std::array<char, 256> name{};
   if (gethostname(name.data(), name.size() - 1) != 0) name = {"unknown"};
-  return {name.data(), cpu_model(), instruction_set(), allowed_cores()};
+  return {name.data(), cpu_model(), instruction_set(), std::max(1, static_cast<int>(allowed_cpus().size()))};
 }
 
 double peak_rss_mib() {

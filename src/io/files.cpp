@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "apq/core/fault.hpp"
+#include "io/claim.hpp"
 
 namespace apq::io {
 namespace {
@@ -103,6 +104,7 @@ void write_atomically(const fs::path& path, std::string_view content) {
 }
 
 void write_atomically(const fs::path& path, std::span<const std::byte> content) {
+  check_still_ours(path);
   fs::path temporary = path;
   temporary += ".tmp";
   const bool written =

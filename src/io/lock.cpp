@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <optional>
 #include <sstream>
 
@@ -15,6 +16,7 @@
 #include "apq/core/log.hpp"
 #include "apq/core/process.hpp"
 #include "apq/io/files.hpp"
+#include "io/claim.hpp"
 
 namespace apq::io {
 namespace {
@@ -109,7 +111,28 @@ bool create_exclusively(const fs::path& path, const std::string& content, const 
   return linked;
 }
 
+/// Lock files this process made, and what it wrote into them.
+std::map<fs::path, std::string>& locks() {
+  static std::map<fs::path, std::string> made;
+  return made;
+}
+
+bool holds(const fs::path& lock, const std::string& text) {
+  const auto holder = read_holder(lock);
+  return holder && holder->text() == text;
+}
+
 }  // namespace
+
+void check_still_ours(const fs::path& path) {
+  for (const auto& [lock, text] : locks()) {
+    const fs::path inside = path.lexically_relative(lock.parent_path());
+    validate(
+        inside.empty() || *inside.begin() == ".." || holds(lock, text), ErrorKind::locked,
+        "run folder {} is no longer this run's (it was cut off, and another one took over) {} is not written",
+        lock.parent_path().string(), path.filename().string());
+  }
+}
 
 FolderLock::FolderLock(const fs::path& folder) : path_(folder / "lock") {
   std::error_code error;
@@ -122,7 +145,10 @@ FolderLock::FolderLock(const fs::path& folder) : path_(folder / "lock") {
               other->host);
     ::unlink(path_.c_str());
   }
-  if (create_exclusively(path_, me.text(), me.host + "." + me.pid)) return;
+  if (create_exclusively(path_, me.text(), me.host + "." + me.pid)) {
+    locks()[path_] = me.text();
+    return;
+  }
   const Holder other = read_holder(path_).value_or(Holder{});
   fail(ErrorKind::locked,
        "run folder {} is in use (host {}, pid {}, job {}) wait for that run, or remove {} if it is gone",
@@ -130,8 +156,8 @@ FolderLock::FolderLock(const fs::path& folder) : path_(folder / "lock") {
 }
 
 FolderLock::~FolderLock() {
-  const auto holder = read_holder(path_);
-  if (holder && holder->text() == myself().text()) ::unlink(path_.c_str());
+  const auto made = locks().extract(path_);
+  if (!made.empty() && holds(path_, made.mapped())) ::unlink(path_.c_str());
 }
 
 }  // namespace apq::io

@@ -3,6 +3,7 @@
 #include "pipeline/context.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <functional>
 
@@ -185,6 +186,7 @@ void Context::write_journal() const {
 void Context::begin(const std::string& name) {
   fault::point("stage.begin");
   stage = name;
+  work.clear();
   journal_.clear();
   watchdog::set_phase("stage " + name);
 }
@@ -250,9 +252,14 @@ void measure(Context& context, const std::vector<space::Genome>& genomes,
 
   Progress progress(title, n, context.comm.root());
   progress.update(static_cast<std::int64_t>(results.size()));
+  std::array<double, 2> busy{};  // items and seconds
   const auto compute_one = [&](std::int64_t i, const comm::Beat& beat) {
     fault::point("evaluation");
-    return compute(genomes[static_cast<std::size_t>(i)], beat);
+    const Timer timer;
+    const double accuracy = compute(genomes[static_cast<std::size_t>(i)], beat);
+    busy[0] += 1;
+    busy[1] += timer.seconds();
+    return accuracy;
   };
   const auto keep = [&](std::int64_t i, double value) {
     results[i] = value;
@@ -260,6 +267,9 @@ void measure(Context& context, const std::vector<space::Genome>& genomes,
     if (context.comm.root() && context.checkpoint_due_here()) save();
   };
   comm::distribute(context.comm, missing, compute_one, keep, stop::stop_requested);
+  context.comm.sum(std::span<double>(busy));
+  context.work["items"] += busy[0];
+  context.work["item_seconds"] += busy[1];
   const bool stop = context.stop_agreed();
   if (context.comm.root() && !missing.empty()) save();
   if (stop) context.stop_early();

@@ -38,6 +38,9 @@ struct Context {
   std::unique_ptr<data::Dataset> data;
   std::string fingerprint;
   std::string stage;
+  /// What this stage counted and timed, by name; the root's goes into stages.json, where scaling studies read
+  /// it.
+  mutable std::map<std::string, double> work;
 
   Context(comm::Communicator& comm, const config::Config& config, fs::path out, fs::path from);
 
@@ -69,7 +72,13 @@ struct Context {
   bool checkpoint_due_here();
   [[noreturn]] void stop_early() const;
   supernet::SumOverRanks sum_over_ranks() const {
-    return [this](std::span<float> values) { comm.sum(values); };
+    return [this](std::span<float> values) {
+      const Timer timer;
+      comm.sum(values);
+      work["sum_seconds"] += timer.seconds();
+      work["sums"] += 1;
+      work["summed_values"] += static_cast<double>(values.size());
+    };
   }
 
  private:

@@ -112,7 +112,8 @@ std::vector<StageRecord> read_stages(const fs::path& out) {
            "{} is damaged (no list of stages) start afresh in another folder", path.string());
   for (const auto& s : json)
     stages.push_back({s.value("name", ""), s.value("seconds", 0.0), s.value("peak_rss_mb", 0.0),
-                      s.value("rank_peak_rss_mb", std::vector<double>{}), s.value("done", false)});
+                      s.value("rank_peak_rss_mb", std::vector<double>{}), s.value("done", false),
+                      s.value("work", std::map<std::string, double>{})});
   return stages;
 }
 
@@ -123,7 +124,8 @@ void write_stages(const fs::path& out, const std::vector<StageRecord>& stages) {
                     {"seconds", s.seconds},
                     {"peak_rss_mb", s.peak_rss_mb},
                     {"rank_peak_rss_mb", s.rank_peak_rss_mb},
-                    {"done", s.done}});
+                    {"done", s.done},
+                    {"work", s.work}});
   io::write_atomically(out / "stages.json", list.dump(1) + "\n");
 }
 

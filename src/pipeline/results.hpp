@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct StageRecord {
   double peak_rss_mb = 0;                     ///< of the largest rank
   std::vector<double> rank_peak_rss_mb = {};  ///< of every rank, in the last run of the stage
   bool done = false;
+  std::map<std::string, double> work = {};  ///< see Context::work; of the last start only
 };
 std::vector<StageRecord> read_stages(const fs::path& out);
 void write_stages(const fs::path& out, const std::vector<StageRecord>& stages);

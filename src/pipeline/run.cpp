@@ -15,6 +15,7 @@
 #include "apq/nn/integer.hpp"
 #include "apq/nn/ops.hpp"
 #include "apq/pipeline/pipeline.hpp"
+#include "pipeline/binding.hpp"
 #include "pipeline/context.hpp"
 #include "pipeline/results.hpp"
 
@@ -169,16 +170,23 @@ void run(comm::Communicator& comm, const config::Config& config, const RunOption
   log::setup({.rank = comm.rank(),
               .console = comm.root(),
               .file = comm.root() ? options.out / "log.txt" : fs::path{}});
+  const Binding binding = gather_binding(comm, config.threads);
   if (comm.root()) {
     const HostInfo host = host_info();
     log::info("apq {}: run {} in {}, {} ranks x {} threads on {} ({}, {})", version(), config.name,
               options.out.string(), comm.size(), config.threads, host.name, host.cpu, host.isa);
-    if (config.threads > host.cores)
-      log::warn("{} threads a rank, but {} cores to run on: expect it to be slower than with fewer threads",
-                config.threads, host.cores);
+    for (const std::string& line : binding.layout) log::info("{}", line);
+    for (const std::string& line : binding.warnings) log::warn("{}", line);
+    if (const double left = stop::job_seconds_left(); left > 0)
+      log::info("the job's time limit: {:.0f} s until this run saves and stops", left);
     io::write_atomically(options.out / "config.yaml", config::dump(config, true));
-    io::Manifest manifest{
-        config::dump(config, false), config::hash(config), config.seed, comm.size(), config.threads, {}};
+    io::Manifest manifest{config::dump(config, false),
+                          config::hash(config),
+                          config.seed,
+                          comm.size(),
+                          config.threads,
+                          {},
+                          binding.hosts};
     manifest.libraries["MPI"] = comm::library_version();
     for (const auto& [name, version] : library_versions()) manifest.libraries[name] = version;
     io::write_manifest(options.out, manifest);
@@ -212,6 +220,7 @@ void run(comm::Communicator& comm, const config::Config& config, const RunOption
       found->peak_rss_mb = std::max(found->peak_rss_mb, *std::ranges::max_element(peaks));
       found->rank_peak_rss_mb = std::move(peaks);
       found->done = done;
+      found->work = context.work;
       write_stages(options.out, records);
       fault::point("stage.done");
     };

@@ -158,11 +158,14 @@ void Search::refit() {
   if (c_.comm.root()) {
     auto pairs = as_pairs(samples_);
     for (const auto& p : as_pairs(measured_)) pairs.push_back(p);
+    const Timer timer;
     predictor::Predictor fresh(c_.space, true, c_.config.predictor, c_.config.seed);
     if (c_.config.predictor.transfer) fresh.transfer_from(fp32_);
     const auto quality = fresh.fit(pairs);
     c_.note(fmt::format("search: predictor refitted on {} int8 pairs; Kendall tau {:.3f} on {} held-out ones",
                         pairs.size(), quality.kendall_tau, quality.pairs));
+    c_.work["refits"] += 1;
+    c_.work["refit_seconds"] += timer.seconds();
     fitted.put("int8", fresh.weights());
     fitted.put("quality", append_refit(quality_, quality));
   }

@@ -59,6 +59,7 @@ void run_supernet(Context& c) {
   progress.finish();
 
   if (!c.comm.root()) return;
+  const Timer timer;
   nn::Executor executor;
   for (const auto& [name, genome] :
        {std::pair{"largest", c.space.largest()}, {"smallest", c.space.smallest()}}) {
@@ -72,6 +73,7 @@ void run_supernet(Context& c) {
   artifact.put("data", hex(c.data->hash()));
   artifact.put("values", std::span<const float>(net.values()));
   artifact.save(c.out / "supernet.ckpt", "supernet");
+  c.work["serial_seconds"] = timer.seconds();
 }
 
 }  // namespace apq::pipeline

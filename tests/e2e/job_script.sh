@@ -17,14 +17,19 @@ command_file() { cat >"$lab/bin/$1"; chmod +x "$lab/bin/$1"; }
 command_file sbatch <<<'#!/bin/bash
 echo "$PWD partition=${SBATCH_PARTITION:-} $*" >"$LAB/submitted"'
 command_file srun <<<'#!/bin/bash
-echo "threads=$OMP_NUM_THREADS $SRUN_CPUS_PER_TASK $*" >"$LAB/launched"
+echo "threads=$OMP_NUM_THREADS end=${SLURM_JOB_END_TIME:-} $*" >"$LAB/launched"
 while [[ $1 == -* ]]; do [[ $1 != -c ]] || shift; shift; done
 exec "$@"'
 command_file squeue <<<'#!/bin/bash
-echo "${JOB_STATE:-RUNNING}"'
+if [[ $* == *%e ]]; then echo "${JOB_END:-N/A}"; else echo "${JOB_STATE:-RUNNING}"; fi'
 command_file scontrol <<<'#!/bin/bash
+if [[ $1 == show ]]; then echo "   Command=$LAB/checkout/jobs/search.sbatch configs/small.yaml"; exit; fi
 echo "$*" >"$LAB/requeued"
 kill -KILL "$PPID"  # as Slurm ends the script'
+command_file mpirun <<<'#!/bin/bash
+echo "srun=${SRUN_CPUS_PER_TASK:-} $*" >"$LAB/launched"
+while [[ $1 != apq ]]; do shift; done
+exec "$@"'
 # apq run CONFIG --out FOLDER ...: ends with $CODE, having written $STATE; waits for USR2 first when $WAIT is set.
 command_file apq <<<'#!/bin/bash
 [[ ! ${STATE:-} ]] || { mkdir -p "$4"; echo "{\"state\": \"$STATE\", \"code\": 0}" >"$4/status.json"; }
@@ -35,7 +40,7 @@ if [[ ${WAIT:-} ]]; then
 fi
 exit "$CODE"'
 export LAB=$lab PATH=$lab/bin:$PATH APQ_PROGRAM=apq
-unset APQ_SITE APQ_LAUNCHER APQ_BINDING APQ_PARTITION APQ_ACCOUNT APQ_ROOT SLURM_RESTART_COUNT
+unset APQ_SITE APQ_LAUNCHER APQ_BINDING APQ_PARTITION APQ_ACCOUNT APQ_ROOT APQ_JOBS SLURM_RESTART_COUNT
 
 # job VARIABLE=VALUE... -- ARGUMENT...: runs the script as Slurm would.
 job() {
@@ -68,7 +73,7 @@ code=0
 (cd / && APQ_PARTITION=long bash "$lab/checkout/jobs/search.sbatch" --nodes=2 "$lab/checkout/configs/small.yaml" --set seed=2) \
   >"$lab/out" 2>&1 || code=$?
 expect "it submits itself from the checkout with the site's partition" holds submitted \
-  '/checkout partition=long --nodes=2 jobs/search.sbatch /.*/small.yaml --set seed=2$'
+  '/checkout partition=long --nodes=2 /.*/checkout/jobs/search.sbatch /.*/small.yaml --set seed=2$'
 code=0
 bash "$lab/checkout/jobs/search.sbatch" configs/nowhere.yaml >"$lab/out" 2>&1 || code=$?
 expect "a missing configuration is not submitted" test "$code" = 2
@@ -79,15 +84,22 @@ expect "a missing site file is an error" test "$code" = 2
 fresh
 job CODE=0 STATE=done -- configs/small.yaml
 expect "a finished run ends the job" not_requeued 0
-expect "srun gets -K1, PMIx and the threads" holds launched '^threads=3 3 -K1 --mpi=pmix -c 3 .* apq run configs/small.yaml --out results/small$'
-job CODE=1 STATE=failed -- configs/small.yaml
-expect "a run finished earlier is not started again" test ! -e "$lab/launched"
+expect "srun gets -K1, PMIx and the threads" holds launched '^threads=3 end= -K1 --mpi=pmix -c 3 .* apq run configs/small.yaml --out results/small --set threads=3$'
+job CODE=0 -- configs/small.yaml
+expect "a run finished earlier, which the program leaves alone, ends the job too" not_requeued 0
+job CODE=0 STATE=done JOB_END=2030-01-01T00:00:00 -- configs/small.yaml
+expect "the program is told the end of the job" holds launched "end=$(date -d 2030-01-01T00:00:00 +%s) "
+job CODE=0 STATE=done -- configs/small.yaml --from results/base
+expect "with --from only the search is run" holds launched 'apq search configs/small.yaml --out results/small --set threads=3 --from results/base --resume$'
+job CODE=0 STATE=done APQ_LAUNCHER=mpirun APQ_BINDING=core SLURM_NTASKS_PER_NODE=2 SRUN_CPUS_PER_TASK=3 -- configs/small.yaml
+expect "mpirun puts each rank on its cores, and its daemons are not confined" holds launched \
+  'srun= --map-by ppr:2:node:PE=3 --bind-to core apq run'
 
 fresh
 job CODE=75 STATE=stopped -- configs/small.yaml --out=results/other --set seed=2
 expect "a run that stopped early goes back to the queue" requeued
 job CODE=0 STATE=done SLURM_RESTART_COUNT=1 -- configs/small.yaml --out=results/other --set seed=2
-expect "and is resumed in its folder" holds launched 'apq run configs/small.yaml --out results/other --set seed=2 --resume$'
+expect "and is resumed in its folder" holds launched 'apq run configs/small.yaml --out results/other --set threads=3 --set seed=2 --resume$'
 
 fresh
 job CODE=75 STATE=stopped SLURM_RESTART_COUNT=20 -- configs/small.yaml

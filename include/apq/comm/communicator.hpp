@@ -47,8 +47,8 @@ class Communicator {
   virtual Message receive_any(int tag) = 0;
   virtual std::optional<Message> try_receive(int tag) = 0;
   /// Value of a counter shared by all ranks before `n` is added to it; it starts at 0 after `reset_counter`
-  /// (collective). Used to hand out work to whoever is idle; on one node rank 0 need not take part, between
-  /// nodes it may answer only from its next call.
+  /// (collective). Used to hand out work to whoever is idle; on one node rank 0 need not take part. When the
+  /// ranks are on several nodes they take turns instead: rank r gets r, r + size(), r + 2 size() and so on.
   virtual std::int64_t fetch_add(std::int64_t n = 1) = 0;
   virtual void reset_counter() = 0;
   /// One copy in memory per node of the bytes that `source` returns; it is called on one rank of every node.

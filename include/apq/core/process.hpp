@@ -17,6 +17,9 @@ bool stop_requested();
 bool take_checkpoint_request();
 /// A limit on the whole run in seconds from now; 0 = none.
 void set_max_time(double seconds);
+/// Seconds until the end of the batch job (SLURM_JOB_END_TIME, seconds since 1970) less the time saving may
+/// take: a minute, but at most a quarter of what is left. 0: no job, or one without a limit.
+double job_seconds_left();
 /// Text for status.json: "signal 10", "max-time reached", or empty.
 std::string reason();
 /// For tests.
@@ -31,6 +34,8 @@ struct HostInfo {
   int cores = 1;    ///< cores this process may run on (affinity mask)
 };
 HostInfo host_info();
+/// Numbers of the CPUs this process may run on, ascending (affinity mask).
+std::vector<int> allowed_cpus();
 /// Largest resident set size of this process so far, MiB.
 double peak_rss_mib();
 /// "0.1.0+359ee83": version and, when built in a git checkout, commit.

@@ -29,6 +29,7 @@ struct Manifest {
   int ranks = 1;
   int threads = 1;
   std::map<std::string, std::string> libraries;
+  int hosts = 1;  ///< machines the ranks are on
 };
 void write_manifest(const std::filesystem::path& folder, const Manifest& manifest);
 

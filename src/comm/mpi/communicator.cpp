@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <list>
 #include <numeric>
+#include <utility>
 
 #include "apq/core/error.hpp"
 #include "apq/core/log.hpp"
@@ -49,13 +50,11 @@ class Mpi final : public Communicator {
     APQ_MPI(MPI_Comm_set_errhandler, world_, MPI_ERRORS_RETURN);
     APQ_MPI(MPI_Comm_rank, world_, &rank_);
     APQ_MPI(MPI_Comm_size, world_, &size_);
-    const MPI_Aint bytes = root() ? sizeof(std::int64_t) : 0;
-    APQ_MPI(MPI_Win_allocate, bytes, sizeof(std::int64_t), MPI_INFO_NULL, world_, &counter_, &window_);
-    APQ_MPI(MPI_Win_set_errhandler, window_, MPI_ERRORS_RETURN);
     APQ_MPI(MPI_Comm_split_type, world_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node_);
     APQ_MPI(MPI_Comm_set_errhandler, node_, MPI_ERRORS_RETURN);
     APQ_MPI(MPI_Comm_rank, node_, &node_rank_);
     APQ_MPI(MPI_Comm_size, node_, &node_size_);
+    make_window();
     reset_counter();
   }
 
@@ -63,7 +62,7 @@ class Mpi final : public Communicator {
     for (Outgoing& message : outgoing_)
       MPI_Waitall(as_int(message.requests.size()), message.requests.data(), MPI_STATUSES_IGNORE);
     for (MPI_Win& shared : shared_) MPI_Win_free(&shared);
-    MPI_Win_free(&window_);
+    if (window_ != MPI_WIN_NULL) MPI_Win_free(&window_);
     MPI_Comm_free(&node_);
     MPI_Comm_free(&world_);
     MPI_Finalize();
@@ -140,10 +139,12 @@ class Mpi final : public Communicator {
     return Message{status.MPI_SOURCE, receive(status.MPI_SOURCE, tag)};
   }
 
-  // One-sided, so rank 0 need not answer: on one node this is an atomic in shared memory. Between nodes
-  // without such hardware Open MPI serves it when rank 0 is next inside any MPI call.
+  // One-sided, so rank 0 need not answer: on one node this is an atomic in shared memory. Between nodes the
+  // ranks take turns instead: there rank 0 would answer only when it is next inside an MPI call, and Open MPI
+  // 4 with Debian's settings makes no window over TCP at all.
   std::int64_t fetch_add(std::int64_t n) override {
     const watchdog::Waiting waiting;
+    if (window_ == MPI_WIN_NULL) return rank_ + size_ * std::exchange(taken_, taken_ + n);
     std::int64_t value = 0;
     APQ_MPI(MPI_Win_lock, MPI_LOCK_SHARED, 0, 0, window_);
     APQ_MPI(MPI_Fetch_and_op, &n, &value, MPI_INT64_T, 0, 0, MPI_SUM, window_);
@@ -153,7 +154,8 @@ class Mpi final : public Communicator {
 
   void reset_counter() override {
     barrier();  // nobody still draws from the old count
-    if (root()) {
+    taken_ = 0;
+    if (root() && window_ != MPI_WIN_NULL) {
       APQ_MPI(MPI_Win_lock, MPI_LOCK_EXCLUSIVE, 0, 0, window_);
       *counter_ = 0;
       APQ_MPI(MPI_Win_unlock, 0, window_);
@@ -188,6 +190,13 @@ class Mpi final : public Communicator {
   }
 
  private:
+  void make_window() {
+    if (node_size_ != size_) return;
+    const MPI_Aint bytes = root() ? sizeof(std::int64_t) : 0;
+    APQ_MPI(MPI_Win_allocate, bytes, sizeof(std::int64_t), MPI_INFO_NULL, world_, &counter_, &window_);
+    APQ_MPI(MPI_Win_set_errhandler, window_, MPI_ERRORS_RETURN);
+  }
+
   void broadcast_content(std::span<std::byte> bytes, int root) {
     for_each_chunk(bytes, [&](std::span<std::byte> part) {
       APQ_MPI(MPI_Bcast, part.data(), as_int(part.size()), MPI_BYTE, root, world_);
@@ -249,7 +258,8 @@ class Mpi final : public Communicator {
   int node_rank_ = 0;
   int node_size_ = 1;
   std::vector<MPI_Win> shared_;
-  MPI_Win window_ = MPI_WIN_NULL;
+  MPI_Win window_ = MPI_WIN_NULL;    ///< of the counter; none between nodes
+  std::int64_t taken_ = 0;           ///< turns of this rank, where there is none
   std::int64_t* counter_ = nullptr;  ///< in the window; only on rank 0
   std::list<Outgoing> outgoing_;
 };

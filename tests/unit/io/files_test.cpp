@@ -247,6 +247,24 @@ TEST_F(Lock, GoesToOneOfManyThatTakeOverAtOnce) {
   EXPECT_EQ(std::count(outcome.begin(), outcome.end(), 'l'), runs - 1) << outcome;
 }
 
+// The process was cut off with its node, the job started again elsewhere, and then it woke up.
+TEST_F(Lock, ThatAnotherRunTookOverLetsNothingBeWritten) {
+  const FolderLock lock(folder_);
+  fs::create_directory(folder_ / "checkpoints");
+  const auto write = [&] {
+    write_atomically(folder_ / "checkpoints" / "a", "old");
+    write_atomically(folder_.parent_path() / (folder_.filename().string() + "-elsewhere"), "old");
+  };
+  write();
+  put(path(), holder("elsewhere", "5", "6"));
+  const Caught taken = caught(write);
+  EXPECT_EQ(taken.kind, ErrorKind::locked);
+  EXPECT_THAT(taken.text, AllOf(HasSubstr(folder_.string()), HasSubstr("took over")));
+  fs::remove(path());  // the other run has ended
+  EXPECT_EQ(caught(write).kind, ErrorKind::locked);
+  fs::remove(folder_.parent_path() / (folder_.filename().string() + "-elsewhere"));
+}
+
 TEST_F(Lock, OfSomebodyElseIsNotRemovedOnTheWayOut) {
   {
     const FolderLock lock(folder_);

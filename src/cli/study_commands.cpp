@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The apq authors
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <span>
+
+#include "apq/core/error.hpp"
+#include "apq/core/process.hpp"
+#include "apq/core/progress.hpp"
+#include "apq/io/files.hpp"
+#include "apq/report/scaling.hpp"
+#include "cli/command.hpp"
+
+namespace apq::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::vector<fs::path> from;
+  fs::path out;
+};
+
+/// Median time of a sum of that many numbers over all ranks, as training sums its gradients.
+double time_of_sum(comm::Communicator& comm, std::size_t count) {
+  constexpr int kWarmUp = 5, kTimes = 41;
+  std::vector<float> values(count, 1.0F);
+  std::vector<double> seconds;
+  for (int i = 0; i < kWarmUp + kTimes; ++i) {
+    comm.barrier();
+    const Timer timer;
+    comm.sum(std::span<float>(values));
+    if (i >= kWarmUp) seconds.push_back(timer.seconds());
+    std::fill(values.begin(), values.end(), 1.0F);
+  }
+  std::nth_element(seconds.begin(), seconds.begin() + kTimes / 2, seconds.end());
+  return seconds[kTimes / 2];
+}
+
+void measure_network(comm::Communicator& comm, const fs::path& out) {
+  validate(comm.size() == 2, ErrorKind::usage,
+           "the network is measured between two ranks (these are {}) use mpirun -n 2", comm.size());
+  const std::string host = host_info().name;
+  std::set<std::string> hosts;
+  for (const comm::Bytes& bytes : comm.all_gather(std::as_bytes(std::span(host))))
+    hosts.emplace(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  nlohmann::ordered_json sums = nlohmann::ordered_json::array();
+  for (std::size_t count = 2; count <= std::size_t{1} << 21; count *= 4)
+    sums.push_back({sizeof(float) * count, time_of_sum(comm, count)});
+  if (!comm.root()) return;
+  const nlohmann::ordered_json content{{"version", version()},
+                                       {"mpi", comm::library_version()},
+                                       {"hosts", hosts.size()},
+                                       {"seconds_of_sum_by_bytes", sums}};
+  io::write_atomically(out, content.dump(1) + "\n");
+  print(out.string());
+}
+
+}  // namespace
+
+void add_study_commands(CLI::App& app, Command& command) {
+  CLI::App* study = app.add_subcommand("study", "Scaling studies");
+  study->require_subcommand(1);
+  auto options = std::make_shared<Options>();
+
+  CLI::App* scaling =
+      study->add_subcommand("scaling", "Gather the runs of jobs/scaling.sh into a table, plots and a model");
+  scaling->add_option("--from", options->from, "Folders of the study")->required()->type_name("DIR");
+  scaling->add_option("--out", options->out, "Folder for tables and plots")->required()->type_name("DIR");
+  add_examples(*scaling, {"apq study scaling --from results/scaling --out results/scaling/report"});
+  scaling->callback([&command, options] {
+    command.action = [options](comm::Communicator&) {
+      report::write_scaling(options->from, options->out);
+      print((options->out / "scaling.md").string());
+    };
+  });
+
+  CLI::App* network =
+      study->add_subcommand("network", "Measure sums over two ranks, for the model of a scaling study");
+  network->add_option("--out", options->out, "File to write")->required()->type_name("FILE");
+  add_examples(*network, {"mpirun -n 2 apq study network --out results/scaling/network-n1.json"});
+  network->callback([&command, options] {
+    command.parallel = true;
+    command.action = [options](comm::Communicator& comm) { measure_network(comm, options->out); };
+  });
+}
+
+}  // namespace apq::cli
