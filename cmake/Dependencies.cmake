@@ -32,6 +32,7 @@ set(APQ_LINK_io PRIVATE Boost::serialization PkgConfig::zstd nlohmann_json::nloh
 set(APQ_LINK_nn PRIVATE apq_dnnl OpenMP::OpenMP_CXX)
 set(APQ_LINK_data PRIVATE ZLIB::ZLIB JPEG::JPEG PNG::PNG)
 set(APQ_LINK_eval PRIVATE OpenMP::OpenMP_CXX)
+set(APQ_LINK_hw PRIVATE OpenMP::OpenMP_CXX)
 if(TARGET yaml-cpp::yaml-cpp)
   set(APQ_LINK_config PRIVATE yaml-cpp::yaml-cpp)
 else()

@@ -90,6 +90,7 @@ int main(int argc, char** argv) {
   add_bench_commands(app, command);
   add_jobs_commands(app, command);
   add_study_commands(app, command);
+  add_lut_commands(app, command);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -127,7 +127,8 @@ std::map<std::string, double> limits_of(const BudgetOptions& budget) {
 }
 
 void check_hardware(const Config& c, Rules& rules) {
-  rules.require([&] { hw::device_from_name(c.hardware.device); }, {"hardware.device"}, "hardware.device: ");
+  rules.require(c.hardware.device != "lut" || !c.hardware.table.empty(), {"hardware.device"},
+                "hardware.device is 'lut' (hardware.table names no file) give one, made by 'apq lut build'");
   rules.require(!c.budgets.empty(), {"budgets"},
                 "budgets is empty (nothing to search for) write '- {metric: latency_ms, limit: 1}'");
   for (std::size_t i = 0; i < c.budgets.size(); ++i) {

@@ -87,7 +87,10 @@ void describe(Visitor& v, hw::BitFusionOptions& o) {
 }
 
 void describe(Visitor& v, HardwareOptions& o) {
-  v.key(text("device", "cost model of latency and energy"), &o.device);
+  v.key(choice("device", {"bitfusion", "lut"}, "cost model of latency and energy; lut: a table of layers"),
+        &o.device);
+  v.key(harmless(text("table", "file of device lut, e.g. of 'apq lut build'")), &o.table);
+  v.key(choice("precision", {"int8", "fp32"}, "rows of a measured table that are charged"), &o.precision);
   v.key(choice("counting", {"everything", "apq"}, "layers that are charged; apq: as in the public APQ code"),
         &o.counting);
   v.group("bitfusion", "the spatial array of device bitfusion", [&] { describe(v, o.bitfusion); });

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <limits>
+#include <map>
+#include <set>
 
 #include "apq/core/error.hpp"
 #include "apq/hw/bitfusion.hpp"
@@ -15,11 +18,6 @@ namespace {
 constexpr std::array<const char*, kMetrics> kMetricNames{"latency_ms", "energy_mj", "bitops_g",
                                                          "params",     "size_kib",  "activation_kib"};
 constexpr int kBiasBits = 32;
-
-bool counted(const space::LayerSpec& layer, Counting counting) {
-  return counting == Counting::everything || layer.block >= 0 || layer.role == space::LayerRole::stem ||
-         layer.role == space::LayerRole::head;
-}
 
 Cost cost_of(const Device::LayerCost& measured, const space::LayerSpec& layer) {
   const double weights = static_cast<double>(layer.weights());
@@ -34,23 +32,22 @@ Cost cost_of(const Device::LayerCost& measured, const space::LayerSpec& layer) {
   return cost;
 }
 
-/// Remembers what the device says by shape: blocks of a stage share most of their layers.
-class LayerCosts {
- public:
-  explicit LayerCosts(const Device& device) : device_(device) {}
-  Cost operator()(const space::LayerSpec& l) {
-    const Key key{static_cast<int>(l.kind), l.cin, l.cout, l.size, l.kernel, l.stride, l.weight_bits,
-                  l.activation_bits};
-    const auto found = known_.find(key);
-    return cost_of(
-        found != known_.end() ? found->second : known_.emplace(key, device_.layer(l)).first->second, l);
-  }
+using Key = std::array<int, 11>;
 
- private:
-  using Key = std::array<int, 8>;
-  const Device& device_;
-  std::map<Key, Device::LayerCost> known_;
-};
+/// What a device may charge for.
+Key key_of(const space::LayerSpec& l) {
+  return {static_cast<int>(l.kind),
+          static_cast<int>(l.role),
+          l.block >= 0,
+          l.cin,
+          l.cout,
+          l.size,
+          l.kernel,
+          l.stride,
+          l.weight_bits,
+          l.activation_bits,
+          l.residual};
+}
 
 /// Calls visit(genes) for every combination of a block's genes, last bit gene fastest.
 template <class Visit>
@@ -74,6 +71,11 @@ void for_each_genes(const space::SearchSpace& space, int block, Visit visit) {
 
 }  // namespace
 
+bool counted(const space::LayerSpec& layer, Counting counting) {
+  return counting == Counting::everything || layer.block >= 0 || layer.role == space::LayerRole::stem ||
+         layer.role == space::LayerRole::head;
+}
+
 const char* metric_name(Metric metric) { return kMetricNames[static_cast<std::size_t>(metric)]; }
 
 Metric metric_from_name(const std::string& name) {
@@ -94,17 +96,82 @@ Cost layer_cost(const Device& device, const space::LayerSpec& layer) {
   return cost_of(device.layer(layer), layer);
 }
 
-CostModel::CostModel(const space::SearchSpace& space, std::shared_ptr<const Device> device, Counting counting)
-    : space_(&space), device_(std::move(device)), counting_(counting), table_(space.blocks().size()) {
+std::vector<space::LayerSpec> distinct_layers(const space::SearchSpace& space, Counting counting) {
+  std::set<Key> known;
+  std::vector<space::LayerSpec> layers;
+  const auto add = [&](const space::LayerSpec& layer) {
+    if (known.insert(key_of(layer)).second) layers.push_back(layer);
+  };
   for (const space::LayerSpec& layer : space.expand(space.smallest()))
-    if (layer.block < 0 && counted(layer, counting_)) fixed_ += layer_cost(*device_, layer);
-  LayerCosts costs(*device_);
+    if (layer.block < 0 && counted(layer, counting)) add(layer);
+  for (int b = 0; b < static_cast<int>(space.blocks().size()); ++b)
+    for_each_genes(space, b, [&](const space::BlockGenes& genes) {
+      if (!space.block_valid(b, genes)) return;
+      for (const space::LayerSpec& layer : space.block_layers(b, genes)) add(layer);
+    });
+  return layers;
+}
+
+namespace {
+
+void check_known(const Device& device, const std::vector<space::LayerSpec>& layers) {
+  std::string unknown;
+  std::int64_t count = 0;
+  for (const space::LayerSpec& layer : layers) {
+    if (device.knows(layer)) continue;
+    ++count;
+    unknown += "\n  " + layer.shape();
+  }
+  validate(count == 0, ErrorKind::data,
+           "{} does not know {} of the {} layers this space can reach (listed below) measure them with 'apq "
+           "lut build':{}",
+           device.name(), count, layers.size(), unknown);
+}
+
+std::vector<double> ask(const Device& device, const std::vector<space::LayerSpec>& layers) {
+  std::vector<double> costs(2 * layers.size());
+  std::exception_ptr problem;
+#pragma omp parallel for schedule(dynamic, 4)
+  for (std::size_t i = 0; i < layers.size(); ++i) try {
+      const Device::LayerCost cost = device.layer(layers[i]);
+      costs[2 * i] = cost.latency_ms;
+      costs[2 * i + 1] = cost.energy_mj;
+    } catch (...) {
+#pragma omp critical(apq_hw_ask)
+      problem = std::current_exception();
+    }
+  if (problem) std::rethrow_exception(problem);
+  return costs;
+}
+
+}  // namespace
+
+CostModel::CostModel(const space::SearchSpace& space, std::shared_ptr<const Device> device, Counting counting,
+                     std::span<const double> known)
+    : space_(&space), device_(std::move(device)), counting_(counting), table_(space.blocks().size()) {
+  const std::vector<space::LayerSpec> layers = distinct_layers(space, counting);
+  if (known.size() == 2 * layers.size()) {
+    layer_costs_.assign(known.begin(), known.end());
+  } else {
+    check_known(*device_, layers);
+    layer_costs_ = ask(*device_, layers);
+  }
+  std::map<Key, std::size_t> index;
+  for (std::size_t i = 0; i < layers.size(); ++i) index[key_of(layers[i])] = i;
+  const auto cost = [&](const space::LayerSpec& layer) {
+    const std::size_t i = index.at(key_of(layer));
+    return cost_of({layer_costs_[2 * i], layer_costs_[2 * i + 1]}, layer);
+  };
+  fixed_[Metric::latency_ms] = device_->network().latency_ms;
+  fixed_[Metric::energy_mj] = device_->network().energy_mj;
+  for (const space::LayerSpec& layer : space.expand(space.smallest()))
+    if (layer.block < 0 && counted(layer, counting_)) fixed_ += cost(layer);
   for (int b = 0; b < static_cast<int>(table_.size()); ++b)
     for_each_genes(space, b, [&](const space::BlockGenes& genes) {
       APQ_ASSERT(table_index(b, genes) == table_[b].size());
       Cost& total = table_[b].emplace_back();
       if (!space.block_valid(b, genes)) return;  // never looked up
-      for (const space::LayerSpec& layer : space.block_layers(b, genes)) total += costs(layer);
+      for (const space::LayerSpec& layer : space.block_layers(b, genes)) total += cost(layer);
     });
 }
 
@@ -123,6 +190,8 @@ Cost CostModel::cost(const space::Genome& genome) const {
 
 Cost CostModel::cost_by_layers(const space::Genome& genome) const {
   Cost total;
+  total[Metric::latency_ms] = device_->network().latency_ms;
+  total[Metric::energy_mj] = device_->network().energy_mj;
   for (const space::LayerSpec& layer : space_->expand(genome))
     if (counted(layer, counting_)) total += layer_cost(*device_, layer);
   return total;

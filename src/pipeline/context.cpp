@@ -2,9 +2,13 @@
 // SPDX-FileCopyrightText: The apq authors
 #include "pipeline/context.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 
 #include "apq/core/error.hpp"
@@ -15,6 +19,7 @@
 #include "apq/core/watchdog.hpp"
 #include "apq/io/files.hpp"
 #include "apq/pipeline/pipeline.hpp"
+#include "pipeline/table_file.hpp"
 
 namespace apq::pipeline {
 
@@ -67,17 +72,79 @@ std::unique_ptr<data::Dataset> read_data(comm::Communicator& comm, const config:
       config.seed);
 }
 
+constexpr const char* kCostsFile = "costs.cache";
+
+std::shared_ptr<const hw::TableDevice> table_device(const config::HardwareOptions& options,
+                                                    std::vector<std::string>& problems) {
+  const std::string text = io::read_text(options.table, kMostTableBytes, ErrorKind::data);
+  const hw::LayerTable table = parse_table(text, options.table.string(), problems);
+  return std::make_shared<hw::TableDevice>(table, options.table.string(), hex(hash_text(text)),
+                                           options.precision == "fp32");
+}
+
+hw::Counting counting_of(const config::Config& config) {
+  return config.hardware.counting == "apq" ? hw::Counting::apq : hw::Counting::everything;
+}
+
+std::string costs_key(const hw::Device& device, const space::SearchSpace& space,
+                      const std::string& counting) {
+  return hex(hash_text(space.describe() + "\n" + device.describe() + "\n" + counting));
+}
+
+/// Costs of an earlier run in the folder, when they are for the same space and device.
+std::vector<double> saved_costs(const fs::path& folder, const std::string& key) {
+  std::error_code none;
+  if (folder.empty() || !fs::exists(folder / kCostsFile, none)) return {};
+  try {
+    const io::Archive archive = io::Archive::load(folder / kCostsFile, "costs");
+    if (archive.text("key") == key) return archive.doubles("layers");
+  } catch (const Error& error) {
+    log::warn("{} (the costs are computed again)", error.what());
+  }
+  return {};
+}
+
 }  // namespace
+
+void raise_table_problems(const fs::path& file, const std::vector<std::string>& problems) {
+  validate(problems.empty(), ErrorKind::data,
+           "{} cannot be used ({} problems) mend it or build it again:\n  {}", file.string(), problems.size(),
+           fmt::join(problems, "\n  "));
+}
 
 std::shared_ptr<const hw::Device> make_device(const config::Config& config) {
   if (config.hardware.device == "bitfusion")
     return std::make_shared<hw::BitFusion>(config.hardware.bitfusion);
-  return hw::device_from_name(config.hardware.device);
+  if (config.hardware.device != "lut") return hw::device_from_name(config.hardware.device);
+  std::vector<std::string> problems;
+  const auto device = table_device(config.hardware, problems);
+  raise_table_problems(config.hardware.table, problems);
+  return device;
 }
 
-hw::CostModel make_costs(const config::Config& config, const space::SearchSpace& space) {
-  return {space, make_device(config),
-          config.hardware.counting == "apq" ? hw::Counting::apq : hw::Counting::everything};
+hw::CostModel make_costs(const config::Config& config, const space::SearchSpace& space,
+                         const fs::path& folder) {
+  const hw::Counting counting = counting_of(config);
+  if (config.hardware.device == "lut") {  // what the table has wrong and what it lacks in one list
+    std::vector<std::string> problems;
+    const auto device = table_device(config.hardware, problems);
+    for (const space::LayerSpec& layer : hw::distinct_layers(space, counting))
+      if (!device->knows(layer)) problems.push_back("missing: " + layer.shape());
+    raise_table_problems(config.hardware.table, problems);
+    return {space, device, counting};
+  }
+  const auto device = make_device(config);
+  return {space, device, counting, saved_costs(folder, costs_key(*device, space, config.hardware.counting))};
+}
+
+void save_costs(const config::Config& config, const space::SearchSpace& space, const hw::CostModel& costs,
+                const fs::path& folder) {
+  const std::string key = costs_key(costs.device(), space, config.hardware.counting);
+  if (saved_costs(folder, key).size() == costs.layer_costs().size()) return;
+  io::Archive archive;
+  archive.put("key", key);
+  archive.put("layers", std::span<const double>(costs.layer_costs()));
+  archive.save(folder / kCostsFile, "costs");
 }
 
 Context::Context(comm::Communicator& comm, const config::Config& config, fs::path out, fs::path from)
@@ -86,7 +153,7 @@ Context::Context(comm::Communicator& comm, const config::Config& config, fs::pat
       out(std::move(out)),
       from(std::move(from)),
       space(config.space),
-      costs(make_costs(config, space)) {
+      costs(make_costs(config, space, this->out)) {
   for (const auto& b : config.budgets) add_budget(b);
   validate(
       !budgets.empty(), ErrorKind::usage,
@@ -108,6 +175,7 @@ Context::Context(comm::Communicator& comm, const config::Config& config, fs::pat
   const std::string program = version();
   fingerprint = fmt::format("{}data.hash={}\nversion={}\n", config::fingerprint(config), hex(data->hash()),
                             program.substr(0, program.find('+')));
+  if (config.hardware.device == "lut") fingerprint += "hardware.table=" + costs.device().describe() + "\n";
 }
 
 void Context::add_budget(const config::BudgetOptions& b) {
@@ -121,6 +189,9 @@ void Context::add_budget(const config::BudgetOptions& b) {
   }
   for (const hw::Bound& bound : bounds) {
     const double least = costs.smallest(bound.metric).value;
+    validate(!std::isnan(least), ErrorKind::usage,
+             "budget {} <= {} cannot be judged ({} has no such costs) choose another metric or device",
+             hw::metric_name(bound.metric), bound.limit, costs.device().name());
     validate(least <= bound.limit, ErrorKind::usage,
              "budget {} <= {} cannot be met (the smallest network of this space needs {:.6g}) raise the "
              "limit or widen the space",

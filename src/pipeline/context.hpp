@@ -92,7 +92,16 @@ struct Context {
 };
 
 std::shared_ptr<const hw::Device> make_device(const config::Config& config);
-hw::CostModel make_costs(const config::Config& config, const space::SearchSpace& space);
+/// Error(data) lists everything that is wrong with a table and every layer it lacks. Costs saved in `folder`
+/// are taken when they are for this space and device.
+hw::CostModel make_costs(const config::Config& config, const space::SearchSpace& space,
+                         const fs::path& folder = {});
+/// Saves the costs for the next make_costs.
+void save_costs(const config::Config& config, const space::SearchSpace& space, const hw::CostModel& costs,
+                const fs::path& folder);
+inline constexpr std::size_t kMostTableBytes = std::size_t{1} << 28;
+/// Error(data) with all problems, one a line; nothing when there are none.
+void raise_table_problems(const fs::path& file, const std::vector<std::string>& problems);
 
 /// "apq 0.1.0 on avx512_vnni, oneDNN 2.6.3, ...": what byte-equal results depend on besides configuration and
 /// data.

@@ -165,6 +165,7 @@ void run(comm::Communicator& comm, const config::Config& config, const RunOption
     fs::create_directories(options.out / "checkpoints", error);
     validate(!error, ErrorKind::io, "cannot create {} ({}) choose another --out",
              (options.out / "checkpoints").string(), error.message());
+    save_costs(config, context.space, context.costs, options.out);
     io::write_status(options.out, {"running", 0, "", "start"});
   }
   log::setup({.rank = comm.rank(),

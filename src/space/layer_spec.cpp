@@ -5,7 +5,6 @@
 #include "apq/core/error.hpp"
 
 namespace apq::space {
-namespace {
 
 const char* role_name(LayerRole role) {
   switch (role) {
@@ -25,7 +24,10 @@ const char* role_name(LayerRole role) {
   fail(ErrorKind::internal, "unknown layer role {}", static_cast<int>(role));
 }
 
-}  // namespace
+std::string LayerSpec::shape() const {
+  return fmt::format("{} {} -> {}, {}x{}, kernel {}, stride {}, W{}A{}{}", role_name(role), cin, cout, size,
+                     size, kernel, stride, weight_bits, activation_bits, residual ? ", residual" : "");
+}
 
 std::string LayerSpec::name() const {
   if (block >= 0) return fmt::format("{} of block {}", role_name(role), block);

@@ -37,6 +37,23 @@ std::uint8_t draw(std::size_t choices, RandomStream& random) {
 
 }  // namespace
 
+SpaceOptions paper_space() {
+  SpaceOptions o;
+  o.input_size = 224;
+  o.input_channels = 3;
+  o.classes = 1000;
+  o.stem_width = 32;
+  o.stem_stride = 2;
+  o.first_width = 16;
+  const std::vector<int> all{2, 3, 4};
+  for (const auto& [width, stride] : {std::pair{24, 2}, {40, 2}, {80, 2}, {96, 1}, {192, 2}})
+    o.stages.push_back({.width = width, .stride = stride, .depths = all});
+  o.stages.push_back({.width = 320, .stride = 1, .depths = {1}});
+  o.head_width = 1280;
+  o.forbid_k7_dw4 = true;
+  return o;
+}
+
 SearchSpace::SearchSpace(const SpaceOptions& options) : options_(options) {
   check_options(options_);
   int cin = options_.first_width > 0 ? options_.first_width : options_.stem_width;

@@ -19,7 +19,9 @@
 namespace apq::config {
 
 struct HardwareOptions {
-  std::string device = "bitfusion";
+  std::string device = "bitfusion";     ///< bitfusion, or lut: a table of costs
+  std::filesystem::path table = {};     ///< of device lut, in the format of either kind of table
+  std::string precision = "int8";       ///< rows of the table that are charged: int8 or fp32
   std::string counting = "everything";  ///< everything or apq
   hw::BitFusionOptions bitfusion;
 };

@@ -51,6 +51,10 @@ class Device {
   };
   /// Must be additive over layers and pure.
   virtual LayerCost layer(const space::LayerSpec& layer) const = 0;
+  /// Whether it can tell; layer() throws when it cannot.
+  virtual bool knows(const space::LayerSpec&) const { return true; }
+  /// What a network costs besides its layers.
+  virtual LayerCost network() const { return {}; }
 };
 
 /// BitOps = MACs x weight bits x activation bits; parameters count weights and biases; size counts weights at
@@ -60,11 +64,21 @@ Cost layer_cost(const Device& device, const space::LayerSpec& layer);
 /// Which layers are charged: everything, or only the stem, the searchable blocks and the head convolution as
 /// in the public APQ code (which leaves out the first block and the classifier).
 enum class Counting { everything, apq };
+bool counted(const space::LayerSpec& layer, Counting counting);
+
+/// Layers that differ in what a device may charge for, of all genomes of a space, in a fixed order.
+std::vector<space::LayerSpec> distinct_layers(const space::SearchSpace& space, Counting counting);
 
 /// The cost of genomes as table sums: every (block, kernel, width, bits) is costed once at construction.
 class CostModel {
  public:
-  CostModel(const space::SearchSpace& space, std::shared_ptr<const Device> device, Counting counting);
+  /// Asks the device on all OpenMP threads for each of distinct_layers; Error(data) lists all that it does
+  /// not know. `known` are answers of an equal device saved before, from layer_costs(); another number of
+  /// them does not count.
+  CostModel(const space::SearchSpace& space, std::shared_ptr<const Device> device, Counting counting,
+            std::span<const double> known = {});
+  /// Latency and energy of each of distinct_layers.
+  const std::vector<double>& layer_costs() const { return layer_costs_; }
   Cost cost(const space::Genome& genome) const;
   double cost(const space::Genome& genome, Metric metric) const { return cost(genome)[metric]; }
   /// The plain sum over expanded layers; the truth the table is tested against.
@@ -94,10 +108,11 @@ class CostModel {
   std::shared_ptr<const Device> device_;
   Counting counting_;
   Cost fixed_;
+  std::vector<double> layer_costs_;
   std::vector<std::vector<Cost>> table_;  ///< per block; index from table_index
 };
 
-/// "bitfusion"; throws Error(usage) listing the names.
+/// "bitfusion"; throws Error(usage) listing the names. A table of costs (layer_table.hpp) is a device too.
 std::shared_ptr<const Device> device_from_name(const std::string& name);
 
 }  // namespace apq::hw

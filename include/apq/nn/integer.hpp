@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -74,6 +75,9 @@ class IntegerExecutor {
   /// logits [batch][classes], valid until the next call. The first call for a batch size or a number of
   /// threads prepares the primitives; batches above an internal slice share them.
   const float* forward(const float* x, int batch);
+  /// Called in forward before each layer (its index) and after the last (their number), for timing; pooling
+  /// belongs to the last layer. Empty: nothing is called.
+  void set_observer(std::function<void(int layer)> observer);
 
  private:
   struct Impl;

@@ -36,6 +36,41 @@ std::string check(const config::Config& config);
 
 /// Costs of a genome given as text: all metrics and the layers' shares.
 std::string cost_table(const config::Config& config, const std::string& genome_text, bool breakdown);
+/// The layers of a genome, first to last.
+struct LayerCost {
+  space::LayerSpec layer;
+  double latency_ms = 0, energy_mj = 0;
+  bool counted = true;  ///< by hardware.counting
+};
+std::vector<LayerCost> cost_breakdown(const config::Config& config, const std::string& genome_text);
+/// Rows of a CSV text with the columns cin, cout, size, kernel, stride, groups, wbits, abits; the same rows
+/// with latency_ms and energy_mj appended. groups: 1, or cin = cout; a convolution of up to 4 channels with a
+/// kernel above 1 is a first layer. Error(data) lists every bad row.
+std::string cost_layers(const config::Config& config, const std::string& csv, const std::string& origin);
+
+struct LutOptions {
+  std::string device = "cpu";  ///< cpu: measured here; bitfusion: from its model
+  std::filesystem::path out;
+  std::string format = "apq";  ///< apq or public
+  int batch = 1;               ///< images a network computes together
+  int repeats = 100;           ///< runs of a network in one round
+  int rounds = 3;
+};
+/// Writes the costs of every layer that the space can reach; measured networks survive a stop. Returns what
+/// to say about it (on the root). Collective.
+std::string build_table(comm::Communicator& comm, const config::Config& config, const LutOptions& options);
+/// What a table holds; Error(data) lists all that is wrong with it and, with a configuration, all it lacks.
+std::string check_table(const std::filesystem::path& file, const config::Config* config);
+
+struct ValidateOptions {
+  std::filesystem::path table, out;  ///< out: folder for validation.csv
+  std::string precision = "int8";
+  int networks = 40;
+  int batch = 1, repeats = 100, rounds = 3;
+};
+/// Times random networks as a whole and compares with what the table predicts. Collective.
+std::string validate_table(comm::Communicator& comm, const config::Config& config,
+                           const ValidateOptions& options);
 
 /// Measures the saved networks of a run again (test set, integer executor): one line per budget.
 /// `network` empty: all of them.

@@ -10,6 +10,8 @@ namespace apq::space {
 
 enum class LayerKind { dense, pointwise, depthwise, linear };
 enum class LayerRole { stem, expand, depthwise, project, head, classifier };
+inline constexpr int kLayerRoles = 6;
+const char* role_name(LayerRole role);
 
 /// One layer of a concrete network, with everything a cost model or an engine needs.
 /// Feature maps are square; padding is kernel / 2.
@@ -48,6 +50,8 @@ struct LayerSpec {
            std::int64_t{size_out()} * size_out() * cout * output_memory_bits + kept_values * kStreamBits;
   }
   static constexpr int kStreamBits = 16;
+  /// "expand 24 -> 96, 14x14, kernel 1, stride 1, W8A6", with ", residual" where it has one.
+  std::string shape() const;
   /// "expand of block 3"
   std::string name() const;
 };

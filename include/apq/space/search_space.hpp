@@ -36,6 +36,9 @@ struct SpaceOptions {
   bool forbid_k7_dw4 = false;      ///< the public code's rule: no kernel 7 with 4-bit depthwise input
 };
 
+/// The space of the paper's ImageNet experiments, as in the public code.
+SpaceOptions paper_space();
+
 /// The space of APQ section 3: per stage a depth, per block a kernel, a middle width on a multiple-of-8 grid
 /// (the channel pruning) and four bit genes. Validity, encoding and expansion look at active blocks only.
 class SearchSpace {

@@ -127,14 +127,22 @@ class Plan {
     sums_.assign(static_cast<std::size_t>(sums), 0);
   }
 
-  void run(const float* x, int images, float* logits) {
+  void run(const float* x, int images, float* logits, const std::function<void(int)>& observer) {
+    const auto reached = [&](std::size_t layer) {
+      if (observer) observer(static_cast<int>(layer));
+    };
+    reached(0);
     const IntegerLayer& first = network_.layers.front();
     in_parallel(images * elements_in(first), 64, [&](std::int64_t i, std::int64_t n) {
       kernels_.from_float(n, x + i, first.input_ratio, first.input_low, first.input_high, first.input_zero,
                           in_.data() + i);
     });
-    for (std::size_t i = 0; i + 1 < network_.layers.size(); ++i) run_layer(i, images);
+    for (std::size_t i = 0; i + 1 < network_.layers.size(); ++i) {
+      run_layer(i, images);
+      reached(i + 1);
+    }
     classify(images, logits);
+    reached(network_.layers.size());
   }
 
  private:
@@ -207,6 +215,7 @@ struct IntegerExecutor::Impl {
   std::vector<Table> tables;                  ///< requantization of each layer, and last the pooled input
   std::map<std::pair<int, int>, Plan> plans;  ///< by images and threads
   std::vector<float> logits;
+  std::function<void(int)> observer;
 
   explicit Impl(const IntegerNetwork& n) : network(n) {
     network.validate();
@@ -234,6 +243,10 @@ struct IntegerExecutor::Impl {
 IntegerExecutor::IntegerExecutor(const IntegerNetwork& network) : impl_(std::make_unique<Impl>(network)) {}
 IntegerExecutor::~IntegerExecutor() = default;
 
+void IntegerExecutor::set_observer(std::function<void(int)> observer) {
+  impl_->observer = std::move(observer);
+}
+
 const float* IntegerExecutor::forward(const float* x, int batch) {
   Impl& self = *impl_;
   const std::int64_t image = elements_in(self.network.layers.front());
@@ -243,7 +256,7 @@ const float* IntegerExecutor::forward(const float* x, int batch) {
     const int images = std::min(slice, batch - done);
     const auto padded = static_cast<int>(std::bit_ceil(static_cast<unsigned>(images)));
     self.plan(std::min(slice, padded))
-        .run(x + done * image, images, self.logits.data() + std::int64_t{done} * classes);
+        .run(x + done * image, images, self.logits.data() + std::int64_t{done} * classes, self.observer);
     done += images;
   }
   return self.logits.data();
