@@ -23,6 +23,7 @@ struct Command {
 /// One function per group of subcommands.
 void add_run_commands(CLI::App& app, Command& command);      ///< run and the single stages
 void add_inspect_commands(CLI::App& app, Command& command);  ///< check, cost, dump-config
+void add_bench_commands(CLI::App& app, Command& command);    ///< bench
 void add_result_commands(CLI::App& app, Command& command);   ///< evaluate, report
 
 /// Adds "--set KEY=VALUE", any number of times.

@@ -85,6 +85,7 @@ int main(int argc, char** argv) {
   add_run_commands(app, command);
   add_result_commands(app, command);
   add_inspect_commands(app, command);
+  add_bench_commands(app, command);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

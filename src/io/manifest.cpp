@@ -60,6 +60,7 @@ void write_manifest(const std::filesystem::path& folder, const Manifest& manifes
               {"seed", manifest.seed},
               {"ranks", manifest.ranks},
               {"threads", manifest.threads},
+              {"reproducible", manifest.reproducible},
               {"host", {{"name", host.name}, {"cpu", host.cpu}, {"isa", host.isa}, {"cores", host.cores}}},
               {"libraries", manifest.libraries},
               {"config", manifest.config_text}});

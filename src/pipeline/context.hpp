@@ -57,15 +57,18 @@ struct Context {
   }
 
  private:
-  /// Throws Error(usage) when no network meets it.
-  void add_budget(const config::BudgetOptions& budget);
-
   Timer since_checkpoint_;
   double last_checkpoint_ = 0;
 };
 
 std::shared_ptr<const hw::Device> make_device(const config::Config& config);
 hw::CostModel make_costs(const config::Config& config, const space::SearchSpace& space);
+
+/// Every budget of the configuration and a genome within each. Throws Error(usage) when no network meets one.
+void make_budgets(const config::Config& config, const hw::CostModel& costs,
+                  std::vector<search::Budget>& budgets, std::vector<space::Genome>& smallest);
+/// Evolution and search algorithm as configured.
+search::EvolutionOptions make_evolution(const config::SearchOptions& options);
 
 /// Same bytes on every rank.
 void broadcast(comm::Communicator& comm, io::Archive& archive);

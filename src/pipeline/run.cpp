@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The apq authors
 #include <algorithm>
 #include <cmath>
+#include <span>
+#include <thread>
 
 #include "apq/core/error.hpp"
 #include "apq/core/hash.hpp"
@@ -126,16 +128,25 @@ void run(comm::Communicator& comm, const config::Config& config, const RunOption
   log::setup({.rank = comm.rank(),
               .console = comm.root(),
               .file = comm.root() ? options.out / "log.txt" : fs::path{}});
+  const HostInfo host = host_info();
+  const auto hosts = comm.all_gather(std::as_bytes(std::span(host.name)));
   if (comm.root()) {
-    const HostInfo host = host_info();
+    const auto here = std::count(hosts.begin(), hosts.end(), hosts.front());
     log::info("apq {}: run {} in {}, {} ranks x {} threads on {} ({}, {})", version(), config.name,
               options.out.string(), comm.size(), config.threads, host.name, host.cpu, host.isa);
-    if (config.threads > host.cores)
-      log::warn("{} threads a rank, but {} cores to run on: expect it to be slower than with fewer threads",
-                config.threads, host.cores);
+    const auto cores = std::max<std::int64_t>(std::thread::hardware_concurrency(), host.cores);
+    if (config.threads > host.cores || here * config.threads > cores)
+      log::warn("{} ranks x {} threads on {}, but {} cores to run on: expect it to be slower than with fewer",
+                here, config.threads, host.name, config.threads > host.cores ? host.cores : cores);
     io::write_atomically(options.out / "config.yaml", config::dump(config, true));
-    io::Manifest manifest{
-        config::dump(config, false), config::hash(config), config.seed, comm.size(), config.threads, {}};
+    io::Manifest manifest{.config_text = config::dump(config, false),
+                          .config_hash = config::hash(config),
+                          .seed = config.seed,
+                          .ranks = comm.size(),
+                          .threads = config.threads,
+                          .libraries = {}};
+    if (config.search.islands.asynchronous())
+      manifest.reproducible = "no (islands are asynchronous: results depend on which rank was faster)";
     manifest.libraries["MPI"] = comm::library_version();
     for (const auto& [name, version] : library_versions()) manifest.libraries[name] = version;
     io::write_manifest(options.out, manifest);

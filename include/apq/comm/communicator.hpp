@@ -38,6 +38,12 @@ class Communicator {
   /// arrive in order.
   virtual void send(std::span<const std::byte> bytes, int to, int tag) = 0;
   virtual Bytes receive(int from, int tag) = 0;
+  /// From whoever's message with this tag comes next; `try_receive` is empty when none is here yet.
+  struct Message {
+    int from = 0;
+    Bytes bytes;
+  };
+  virtual std::optional<Message> try_receive(int tag) = 0;
   /// Next value of a counter shared by all ranks, starting at 0 after `reset_counter` (collective).
   /// Used to hand out work to whoever is idle; on one node rank 0 need not take part, between nodes it may
   /// answer only from its next call.

@@ -110,6 +110,15 @@ class Mpi final : public Communicator {
     return bytes;
   }
 
+  // Probing first: the size and the content of a message must come from one sender.
+  std::optional<Message> try_receive(int tag) override {
+    int here = 0;
+    MPI_Status status;
+    APQ_MPI(MPI_Iprobe, MPI_ANY_SOURCE, tag, world_, &here, &status);
+    if (here == 0) return std::nullopt;
+    return Message{status.MPI_SOURCE, receive(status.MPI_SOURCE, tag)};
+  }
+
   // One-sided, so rank 0 need not answer: on one node this is an atomic in shared memory. Between nodes
   // without such hardware Open MPI serves it when rank 0 is next inside any MPI call.
   std::int64_t fetch_add() override {

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The apq authors
+#pragma once
+
+#include <string>
+
+#include "apq/comm/communicator.hpp"
+#include "apq/config/config.hpp"
+
+namespace apq::pipeline {
+
+/// Speed of the search's whole loop on all ranks, as configured but for the data: nothing is read, measured
+/// or written, and the predictor has the configured size and random weights. Text or JSON on the root.
+/// Collective.
+std::string bench_search(comm::Communicator& comm, const config::Config& config, int generations, bool json);
+
+/// Messages and bytes of one migration for every topology: as a model says for 1 to `simulate` islands, one
+/// rank each, and as counted on the present ranks with the configured islands beside what the model says of
+/// them. Text or JSON on the root. Collective.
+std::string bench_islands(comm::Communicator& comm, const config::Config& config, int simulate, bool json);
+
+}  // namespace apq::pipeline
