@@ -55,12 +55,55 @@ void add_engine(CLI::App& bench, Command& command) {
   });
 }
 
+struct Options {
+  std::filesystem::path config;
+  std::vector<std::string> overrides;
+  int generations = 20;
+  int simulate = 1024;
+  bool json = false;
+};
+
+using Bench = std::string (*)(comm::Communicator&, const config::Config&, const Options&);
+
+CLI::App* add(CLI::App& bench, Command& command, const std::string& name, const std::string& text,
+              const std::shared_ptr<Options>& options, Bench run) {
+  CLI::App* sub = bench.add_subcommand(name, text);
+  sub->add_option("CONFIG", options->config, "Configuration, a YAML file")->required()->type_name("FILE");
+  sub->add_flag("--json", options->json, "As JSON");
+  add_overrides(*sub, options->overrides);
+  sub->callback([&command, options, run] {
+    command.parallel = true;
+    command.action = [options, run](comm::Communicator& comm) {
+      const std::string text = run(comm, config::load(options->config, options->overrides), *options);
+      if (comm.root()) print(text);
+    };
+  });
+  return sub;
+}
+
 }  // namespace
 
 void add_bench_commands(CLI::App& app, Command& command) {
   CLI::App* bench = app.add_subcommand("bench", "Measure this machine and this program");
   bench->require_subcommand(1);
   add_engine(*bench, command);
+  auto options = std::make_shared<Options>();
+  CLI::App* search = add(*bench, command, "search", "Genomes a second in the search's whole loop", options,
+                         [](comm::Communicator& comm, const config::Config& config, const Options& o) {
+                           return pipeline::bench_search(comm, config, o.generations, o.json);
+                         });
+  search->add_option("--generations", options->generations, "Generations that are timed")
+      ->check(CLI::Range(1, 1000000));
+  add_examples(*search, {"mpirun -n 2 apq bench search configs/imagenet.yaml",
+                         "apq bench search configs/imagenet.yaml --json --set predictor.inference=int8"});
+  CLI::App* islands =
+      add(*bench, command, "islands", "Messages of a migration, modelled and counted", options,
+          [](comm::Communicator& comm, const config::Config& config, const Options& o) {
+            return pipeline::bench_islands(comm, config, o.simulate, o.json);
+          });
+  islands->add_option("--simulate", options->simulate, "Largest number of islands that are modelled")
+      ->check(CLI::Range(1, 65536));
+  add_examples(*islands, {"mpirun -n 4 --oversubscribe apq bench islands configs/quickstart.yaml"});
 }
 
 }  // namespace apq::cli

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <sstream>
 
 #include "apq/core/error.hpp"
 #include "apq/io/files.hpp"
@@ -159,6 +160,10 @@ void check_training(const Config& c, Rules& rules) {
 
 void check_search(const Config& c, Rules& rules) {
   const SearchOptions& s = c.search;
+  std::istringstream names(s.objectives);
+  for (std::string name; names >> name;)
+    rules.require([&] { name == "budget" || hw::metric_name(hw::metric_from_name(name)); },
+                  {"search.objectives"}, "search.objectives: ");
   const search::EvolutionOptions& e = s.evolution;
   rules.require(s.evaluation_interval <= s.generations, {"search.evaluation_interval", "search.generations"},
                 fmt::format("search.evaluation_interval is {} (search.generations is {}) choose no more",

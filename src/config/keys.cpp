@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The apq authors
 #include "apq/hw/cost_model.hpp"
+#include "apq/island/policy.hpp"
 #include "apq/island/topology.hpp"
 #include "apq/nn/mlp.hpp"
 #include "config/visitor.hpp"
@@ -191,9 +192,17 @@ void describe(Visitor& v, island::ArchipelagoOptions& o) {
   v.key(flag("spread", "islands divide the range between a budget and the next lower one, to find a front"),
         &o.spread);
   v.key(number("migrants", 0, 1e5, "genomes", "sent to each neighbour, per budget"), &o.migrants);
+  v.key(choice("selection", island::selections(), "who migrates"), &o.selection);
+  v.key(choice("replacement", island::replacements(), "whose place migrants take"), &o.replacement);
+  v.key(choice("mode", island::modes(), "asynchronous: nobody waits, and results cannot be reproduced"),
+        &o.mode);
 }
 
 void describe(Visitor& v, SearchOptions& o) {
+  v.key(choice("algorithm", search::algorithms(), "of every population"), &o.algorithm);
+  v.key(text("objectives",
+             "costs that nsga2 minimises beside accuracy, separated by blanks; budget: that of the budget"),
+        &o.objectives);
   v.key(number("generations", 1, 1e6, "generations", "of the evolution"), &o.generations);
   v.key(number("evaluation_interval", 1, 1e6, "generations", "between measurements of elites"),
         &o.evaluation_interval);

@@ -61,6 +61,7 @@ void write_manifest(const std::filesystem::path& folder, const Manifest& manifes
               {"ranks", manifest.ranks},
               {"threads", manifest.threads},
               {"hosts", manifest.hosts},
+              {"reproducible", manifest.reproducible},
               {"host", {{"name", host.name}, {"cpu", host.cpu}, {"isa", host.isa}, {"cores", host.cores}}},
               {"libraries", manifest.libraries},
               {"config", manifest.config_text}});

@@ -23,6 +23,7 @@ class Writer {
     const auto* first = reinterpret_cast<const std::byte*>(&value);
     bytes_.insert(bytes_.end(), first, first + sizeof value);
   }
+  void append(std::span<const std::byte> bytes) { bytes_.insert(bytes_.end(), bytes.begin(), bytes.end()); }
   comm::Bytes take() { return std::move(bytes_); }
 
  private:
@@ -42,6 +43,12 @@ class Reader {
     std::memcpy(&value, bytes_.data(), sizeof value);
     bytes_ = bytes_.subspan(sizeof value);
     return value;
+  }
+  std::span<const std::byte> take(std::size_t size) {
+    require(bytes_.size() >= size, "it ends too early");
+    const auto taken = bytes_.first(size);
+    bytes_ = bytes_.subspan(size);
+    return taken;
   }
   bool done() const { return bytes_.empty(); }
   void require(bool ok, const char* reason) const {

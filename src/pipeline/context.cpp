@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <sstream>
 
 #include "apq/core/error.hpp"
 #include "apq/core/fault.hpp"
@@ -154,7 +155,7 @@ Context::Context(comm::Communicator& comm, const config::Config& config, fs::pat
       from(std::move(from)),
       space(config.space),
       costs(make_costs(config, space, this->out)) {
-  for (const auto& b : config.budgets) add_budget(b);
+  make_budgets(config, costs, budgets, smallest);
   validate(
       !budgets.empty(), ErrorKind::usage,
       "no budget given (budgets is empty) add for instance: budgets: [{{metric: latency_ms, limit: 1}}]");
@@ -178,7 +179,11 @@ Context::Context(comm::Communicator& comm, const config::Config& config, fs::pat
   if (config.hardware.device == "lut") fingerprint += "hardware.table=" + costs.device().describe() + "\n";
 }
 
-void Context::add_budget(const config::BudgetOptions& b) {
+namespace {
+
+/// Throws Error(usage) when no network meets it.
+void add_budget(const config::Config& config, const hw::CostModel& costs, const config::BudgetOptions& b,
+                std::vector<search::Budget>& budgets, std::vector<space::Genome>& smallest) {
   const hw::Metric metric = hw::metric_from_name(b.metric);
   search::Budget budget{static_cast<int>(metric), b.limit, fmt::format("{}<={}", b.metric, b.limit)};
   std::vector<hw::Bound> bounds{{metric, b.limit}};
@@ -206,6 +211,21 @@ void Context::add_budget(const config::BudgetOptions& b) {
     if (other.metric == b.metric && other.limit < b.limit) budget.floor = std::max(budget.floor, other.limit);
   budgets.push_back(std::move(budget));
   smallest.push_back(reachable->genome);
+}
+
+}  // namespace
+
+void make_budgets(const config::Config& config, const hw::CostModel& costs,
+                  std::vector<search::Budget>& budgets, std::vector<space::Genome>& smallest) {
+  for (const auto& b : config.budgets) add_budget(config, costs, b, budgets, smallest);
+}
+
+search::EvolutionOptions make_evolution(const config::SearchOptions& options) {
+  search::EvolutionOptions evolution = options.evolution;
+  std::istringstream names(options.objectives);
+  for (std::string name; names >> name;)
+    if (name != "budget") evolution.objectives.push_back(static_cast<int>(hw::metric_from_name(name)));
+  return evolution;
 }
 
 fs::path Context::artifact(const std::string& name, const std::string& made_by) const {

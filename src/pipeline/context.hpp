@@ -82,9 +82,6 @@ struct Context {
   }
 
  private:
-  /// Throws Error(usage) when no network meets it.
-  void add_budget(const config::BudgetOptions& budget);
-
   Timer since_checkpoint_;
   double last_checkpoint_ = 0;
   std::string failed_save_;  ///< why the last checkpoint could not be written
@@ -106,6 +103,12 @@ void raise_table_problems(const fs::path& file, const std::vector<std::string>& 
 /// "apq 0.1.0 on avx512_vnni, oneDNN 2.6.3, ...": what byte-equal results depend on besides configuration and
 /// data.
 std::string maker();
+
+/// Every budget of the configuration and a genome within each. Throws Error(usage) when no network meets one.
+void make_budgets(const config::Config& config, const hw::CostModel& costs,
+                  std::vector<search::Budget>& budgets, std::vector<space::Genome>& smallest);
+/// Evolution and search algorithm as configured.
+search::EvolutionOptions make_evolution(const config::SearchOptions& options);
 
 /// Same bytes on every rank.
 void broadcast(comm::Communicator& comm, io::Archive& archive);

@@ -186,8 +186,11 @@ void run(comm::Communicator& comm, const config::Config& config, const RunOption
                           config.seed,
                           comm.size(),
                           config.threads,
+                          "yes",
                           {},
                           binding.hosts};
+    if (config.search.islands.asynchronous())
+      manifest.reproducible = "no (islands are asynchronous: results depend on which rank was faster)";
     manifest.libraries["MPI"] = comm::library_version();
     for (const auto& [name, version] : library_versions()) manifest.libraries[name] = version;
     io::write_manifest(options.out, manifest);

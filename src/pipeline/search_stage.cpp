@@ -27,8 +27,8 @@ class Search {
         fp32_(c.space, false, c.config.predictor, c.config.seed),
         int8_(c.space, true, c.config.predictor, c.config.seed),
         predicted_(int8_, c.costs),
-        islands_(c.comm, c.space, c.budgets, c.smallest, c.config.search.evolution, c.config.search.islands,
-                 c.config.seed) {}
+        islands_(c.comm, c.space, c.budgets, c.smallest, make_evolution(c.config.search),
+                 c.config.search.islands, c.config.seed, c.config.search.algorithm) {}
 
   void run();
 
@@ -40,6 +40,8 @@ class Search {
   void measure_elites();
   void measure_random();
   void refit();
+  void advance(std::int64_t boundary);
+  std::int64_t agreed_generation();
   std::vector<Measured> candidates();
   void measure(std::vector<Measured> batch, const std::string& title);
   void write_results();
@@ -201,6 +203,27 @@ void Search::measure_random() {
   measure(std::move(batch), "measuring random networks");
 }
 
+/// One generation; asynchronous islands go on to the boundary unless a rank was asked to stop or to save.
+/// Collective at its end only.
+void Search::advance(std::int64_t boundary) {
+  if (!c_.config.search.islands.asynchronous()) {
+    islands_.step(predicted_);
+    return;
+  }
+  const Timer timer;
+  while (islands_.generation() < boundary &&
+         !islands_.interrupted(stop::stop_requested() ||
+                               (c_.comm.root() && timer.seconds() > c_.config.checkpoint_seconds)))
+    islands_.step(predicted_);
+  islands_.settle();
+}
+
+/// The same on every rank. Synchronous islands are at one generation everywhere; others at least at this.
+std::int64_t Search::agreed_generation() {
+  if (!c_.config.search.islands.asynchronous()) return islands_.generation();
+  return -c_.comm.max(-islands_.generation());
+}
+
 void Search::run() {
   const auto& options = c_.config.search;
   start();
@@ -210,9 +233,11 @@ void Search::run() {
     islands_.initialise(predicted_);
     islands_state_ = islands_.save();
   }
+  if (options.islands.asynchronous() && c_.comm.root())
+    log::warn("search: islands are asynchronous; another run with the same seed will give other results");
   Progress progress("search", options.generations, c_.comm.root());
-  while (islands_.generation() < options.generations || measured_at_ < islands_.generation()) {
-    const std::int64_t generation = islands_.generation();
+  while (agreed_generation() < options.generations || measured_at_ < agreed_generation()) {
+    const std::int64_t generation = agreed_generation();
     const bool due = generation > measured_at_ &&
                      (generation % options.evaluation_interval == 0 || generation == options.generations);
     if (due) {
@@ -222,7 +247,8 @@ void Search::run() {
       continue;
     }
     fault::point("generation");
-    islands_.step(predicted_);
+    const std::int64_t next = (generation / options.evaluation_interval + 1) * options.evaluation_interval;
+    advance(std::min<std::int64_t>(next, options.generations));
     progress.update(islands_.generation());
     const bool stop = c_.stop_agreed();
     if (c_.checkpoint_due() || stop) save(true);
@@ -237,14 +263,27 @@ void Search::run() {
 
 void Search::write_results() {
   const auto rows = islands_.history();
+  const auto fronts = islands_.fronts();
   if (!c_.comm.root()) return;
-  io::CsvWriter history(
-      {"generation", "island", "budget", "best_accuracy_predicted", "mean_accuracy_predicted", "best_cost"});
+  io::CsvWriter history({"generation", "island", "budget", "best_accuracy_predicted",
+                         "mean_accuracy_predicted", "best_cost", "front_networks", "hypervolume_predicted"});
   for (const auto& r : rows)
     history.row({std::to_string(r.generation), std::to_string(r.island),
                  c_.budgets[static_cast<std::size_t>(r.budget)].name, io::number(r.best_accuracy),
-                 io::number(r.mean_accuracy), io::number(r.best_cost)});
+                 io::number(r.mean_accuracy), io::number(r.best_cost), std::to_string(r.front),
+                 io::number(r.hypervolume)});
   history.save(c_.out / "history.csv");
+  io::CsvWriter front(
+      {"budget", "island", "generation_entered", "generation_left", "accuracy_predicted", "cost", "genome"});
+  for (const auto& r : fronts) {
+    const auto& budget = c_.budgets[static_cast<std::size_t>(r.budget)];
+    const auto& score = r.member.individual.score;
+    front.row({budget.name, std::to_string(r.island), std::to_string(r.member.entered),
+               r.member.left < 0 ? "" : std::to_string(r.member.left), io::number(score.accuracy),
+               io::number(score.costs[static_cast<std::size_t>(budget.metric)]),
+               c_.space.to_text(r.member.individual.genome)});
+  }
+  front.save(c_.out / "front_history.csv");
   io::write_atomically(c_.out / "pareto.csv", pareto_csv(c_.space, c_.costs, c_.budgets, measured_));
   io::write_atomically(c_.out / "predictor.json", quality_);
   std::vector<Measured> pairs = samples_;

@@ -13,9 +13,9 @@ int block_count(const space::SearchSpace& space) { return static_cast<int>(space
 
 }  // namespace
 
-space::Genome mutate(const space::SearchSpace& space, const space::Genome& parent, double rate,
-                     RandomStream& random) {
-  space::Genome child = parent;
+void mutate(const space::SearchSpace& space, const space::Genome& parent, double rate, RandomStream& random,
+            space::Genome& child) {
+  child = parent;
   for (int s = 0; s < space.stages(); ++s)
     if (random.uniform() < rate) {
       const auto choices = static_cast<std::uint32_t>(space.options().stages[s].depths.size());
@@ -26,35 +26,40 @@ space::Genome mutate(const space::SearchSpace& space, const space::Genome& paren
     const bool switched_on = space.active(child, b) && !space.active(parent, b);
     if (mutates || switched_on) space.redraw_block(child, b, random);
   }
-  return space.canonical(child);
+  space.canonicalise(child);
 }
 
-space::Genome crossover(const space::SearchSpace& space, const space::Genome& a, const space::Genome& b,
-                        RandomStream& random) {
-  space::Genome child = a;
+void crossover(const space::SearchSpace& space, const space::Genome& a, const space::Genome& b,
+               RandomStream& random, space::Genome& child) {
+  child = a;
   for (int s = 0; s < space.stages(); ++s)
     if (coin(random)) child.depth[s] = b.depth[s];
   for (int i = 0; i < block_count(space); ++i)
     if (!space.active(a, i) || (space.active(b, i) && coin(random))) child.blocks[i] = b.blocks[i];
-  return space.canonical(child);
+  space.canonicalise(child);
 }
 
 space::Genome move_towards(const space::SearchSpace& space, space::Genome genome, const space::Genome& target,
                            const std::function<bool(const space::Genome&)>& fits, RandomStream& random) {
   const std::size_t stages = genome.depth.size();
-  genome = space.canonical(genome);
+  space.canonicalise(genome);
+  if (fits(genome)) return genome;
   for (const std::uint32_t move : random.permutation(stages + genome.blocks.size())) {
-    if (fits(genome)) return genome;
     if (move >= stages) {
       const std::size_t block = move - stages;
-      if (space.active(target, static_cast<int>(block))) genome.blocks[block] = target.blocks[block];
+      if (!space.active(genome, static_cast<int>(block)) || !space.active(target, static_cast<int>(block)))
+        continue;
+      genome.blocks[block] = target.blocks[block];
     } else {
-      const space::Genome before = genome;
+      const int before = space.depth(genome, static_cast<int>(move));
       genome.depth[move] = target.depth[move];
       for (int b = 0; b < block_count(space); ++b)
-        if (space.active(genome, b) && !space.active(before, b)) genome.blocks[b] = target.blocks[b];
+        if (space.blocks()[b].stage == static_cast<int>(move) && space.blocks()[b].index >= before &&
+            space.active(genome, b))
+          genome.blocks[b] = target.blocks[b];
+      space.canonicalise(genome);
     }
-    genome = space.canonical(genome);
+    if (fits(genome)) return genome;
   }
   return genome;
 }

@@ -176,9 +176,13 @@ void SearchSpace::repair(Genome& g) const {
 
 Genome SearchSpace::canonical(const Genome& g) const {
   Genome result = g;
-  for (int b = 0; b < static_cast<int>(blocks_.size()); ++b)
-    if (!active(g, b)) result.blocks[b] = BlockGenes{};
+  canonicalise(result);
   return result;
+}
+
+void SearchSpace::canonicalise(Genome& g) const {
+  for (int b = 0; b < static_cast<int>(blocks_.size()); ++b)
+    if (!active(g, b)) g.blocks[b] = BlockGenes{};
 }
 
 std::uint64_t SearchSpace::hash(const Genome& g) const {

@@ -45,6 +45,8 @@ struct BudgetOptions : BoundOptions {
 };
 
 struct SearchOptions {
+  std::string algorithm = "evolution";
+  std::string objectives = "budget";  ///< metrics that nsga2 minimises, separated by blanks
   int generations = 100;
   int evaluation_interval = 50;  ///< generations between real evaluations of elites
   int evaluated_elites = 1;      ///< elites measured per island and budget at each such point

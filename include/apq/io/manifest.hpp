@@ -28,6 +28,7 @@ struct Manifest {
   std::uint64_t seed = 0;
   int ranks = 1;
   int threads = 1;
+  std::string reproducible = "yes";  ///< or why the same run may give other results
   std::map<std::string, std::string> libraries;
   int hosts = 1;  ///< machines the ranks are on
 };

@@ -3,14 +3,16 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "apq/comm/communicator.hpp"
 #include "apq/io/archive.hpp"
-#include "apq/search/evolution.hpp"
+#include "apq/search/algorithm.hpp"
+#include "apq/search/front.hpp"
+#include "apq/search/scorer.hpp"
 
 namespace apq::island {
 
@@ -22,7 +24,12 @@ struct ArchipelagoOptions {
   /// Island i of n searches within floor + (limit - floor) * (i + 1) / n of each budget; otherwise all search
   /// within the limit.
   bool spread = true;
+  std::string selection = "best";     ///< of migrants
+  std::string replacement = "worst";  ///< of residents by migrants
+  std::string mode = "synchronous";   ///< or asynchronous: nobody waits, results depend on who was faster
+  bool asynchronous() const { return mode == "asynchronous"; }
 };
+std::vector<std::string> modes();
 
 /// One line of the search's history, per island, budget and generation (migration included).
 struct HistoryRow {
@@ -32,22 +39,54 @@ struct HistoryRow {
   double best_accuracy = 0;  ///< predicted
   double mean_accuracy = 0;
   double best_cost = 0;  ///< in the budget's metric
+  int front = 0;         ///< networks on the island's front of accuracy and that cost
+  /// That the front dominates, below the limit of the whole budget and above accuracy 0.
+  double hypervolume = 0;
 };
 
-/// Islands of populations, one Evolution per island and budget, hosted by ranks round robin (island i on rank
-/// i mod size). Results depend on the islands only, never on the ranks: migrants are exchanged with all ranks
-/// and applied in (generation, source island) order.
+/// A network that is or was on the front of an island and budget.
+struct FrontRow {
+  int island = 0;
+  int budget = 0;
+  search::FrontMember member;
+};
+
+/// What one rank did so far: seconds by phase of the loop, and what it sent to other ranks.
+struct Effort {
+  double vary = 0;         ///< drawing children, their costs included
+  double score = 0;        ///< the evaluator, and remembering
+  double select = 0;       ///< fronts, survival, history
+  double communicate = 0;  ///< choosing, sending, awaiting and placing migrants
+  std::int64_t messages = 0;
+  std::int64_t bytes = 0;  ///< of their content
+};
+
+/// Islands of populations, one search algorithm per island and budget, hosted by ranks round robin (island i
+/// on rank i mod size). In synchronous mode results depend on the islands only, never on the ranks: migrants
+/// go from rank to rank along the topology and are applied in (generation, source island) order. In
+/// asynchronous mode nobody waits for anybody: migrants are taken in when they come, and islands may be at
+/// different generations.
 class Archipelago {
  public:
   Archipelago(comm::Communicator& comm, const space::SearchSpace& space, std::vector<search::Budget> budgets,
               std::vector<space::Genome> smallest, const search::EvolutionOptions& evolution,
-              const ArchipelagoOptions& options, std::uint64_t seed);
+              const ArchipelagoOptions& options, std::uint64_t seed,
+              const std::string& algorithm = "evolution");
 
   void initialise(search::Evaluator& evaluator);
-  /// One generation on every island of this rank, then migration if it is due. Collective.
+  /// One generation on those islands of this rank that are farthest behind (in synchronous mode all), scored
+  /// in a single call of the evaluator, then migration if it is due. In synchronous mode all ranks take the
+  /// same number of steps.
   void step(search::Evaluator& evaluator);
+  /// Scores everybody again (after a new predictor).
   void rescore(search::Evaluator& evaluator);
-  std::int64_t generation() const { return generation_; }
+  /// Of the islands farthest behind on this rank.
+  std::int64_t generation() const;
+
+  /// Asynchronous mode: whether any rank `wants` all to come together. Never waits.
+  bool interrupted(bool wants);
+  /// Asynchronous mode: all migrants on their way arrive. Collective; before anything else that is.
+  void settle();
 
   /// The best `count` individuals over all islands for each budget, without repeats, best first. Collective;
   /// the same everywhere.
@@ -57,35 +96,67 @@ class Archipelago {
   std::vector<std::vector<search::Individual>> island_elites(int count);
   /// All history rows so far, sorted by (generation, island, budget). Collective; the same everywhere.
   std::vector<HistoryRow> history();
+  /// All fronts, sorted by (budget, island), former members first. Collective; the same everywhere.
+  std::vector<FrontRow> fronts();
 
   /// State of all islands, the same on every rank. Collective. `load` accepts any number of ranks and throws
   /// Error(checkpoint) when the islands or budgets are others.
   io::Archive save();
   void load(const io::Archive& archive);
 
+  const Effort& effort() const { return effort_; }
+  /// Genomes scored by this rank so far, and those it knew already.
+  const search::Scorer& scorer() const { return scorer_; }
+
  private:
+  struct Population {
+    std::unique_ptr<search::Algorithm> algorithm;
+    search::Front front;
+  };
   struct Island {
     int id = 0;
-    std::vector<search::Evolution> populations;  ///< one per budget
+    std::vector<Population> populations;  ///< one per budget
+    std::vector<HistoryRow> rows;
+    std::int64_t generation() const { return populations.front().algorithm->generation(); }
   };
+  /// The migrants of one island: [budget].
+  using Migrants = std::vector<std::vector<search::Individual>>;
+
   search::Budget budget_of(search::Budget budget, int island) const;
-  void migrate();
-  void record();
-  /// The best `count` of every population, [island][budget]. Collective.
-  std::vector<std::vector<std::vector<search::Individual>>> gather(int count) const;
+  int host(int island) const { return island % comm_->size(); }
+  std::vector<search::Individual> residents(const Population& population) const;
+  Migrants emigrants(const Island& island) const;
+  void immigrate(Island& island, int source, const Migrants& migrants) const;
+  void send(const comm::Bytes& bytes, int to, int tag);
+  void exchange();
+  void send_migrants(const std::vector<Island*>& islands);
+  void receive(const comm::Communicator::Message& message);
+  void receive_all();
+  void record(Island& island) const;
+  static void offer(Population& population, const std::vector<search::Individual>& individuals,
+                    std::int64_t generation);
+  /// The best `count` within budget of every population, [island][budget]. Collective.
+  std::vector<Migrants> gather(int count) const;
+  /// What `write` writes about every island, in the order of islands. Collective.
+  template <class Write, class Read>
+  void gather_islands(const Write& write, const Read& read) const;
   /// The islands and budgets, as text.
   std::string shape() const;
-
-  static constexpr int kEverybody = std::numeric_limits<int>::max();
 
   comm::Communicator* comm_;
   const space::SearchSpace* space_;
   std::vector<search::Budget> budgets_;
   std::vector<space::Genome> smallest_;
   ArchipelagoOptions options_;
-  std::int64_t generation_ = 0;
-  std::vector<Island> islands_;  ///< those of this rank
-  std::vector<HistoryRow> rows_;
+  std::uint64_t seed_;
+  std::string algorithm_;
+  std::vector<std::vector<int>> targets_;  ///< of every island
+  std::vector<Island> islands_;            ///< those of this rank
+  std::int64_t idle_generation_ = 0;       ///< of a rank without islands
+  search::Scorer scorer_;
+  Effort effort_;
+  std::vector<std::int64_t> sent_, received_;  ///< asynchronous messages to and from every rank
+  bool interrupted_ = false;
 };
 
 /// Individuals as bytes and back; `decode` throws Error(environment) on malformed input.

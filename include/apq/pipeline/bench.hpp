@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "apq/comm/communicator.hpp"
 #include "apq/config/config.hpp"
 
 namespace apq::pipeline {
@@ -20,5 +21,14 @@ struct EngineBench {
 /// multiply-add is two), time per kind of layer, and efficiency: the sum of each layer's best stand-alone
 /// oneDNN primitives over the measured step. Text, or one JSON object.
 std::string bench_engine(const config::Config& config, const EngineBench& options);
+/// Speed of the search's whole loop on all ranks, as configured but for the data: nothing is read, measured
+/// or written, and the predictor has the configured size and random weights. Text or JSON on the root.
+/// Collective.
+std::string bench_search(comm::Communicator& comm, const config::Config& config, int generations, bool json);
+
+/// Messages and bytes of one migration for every topology: as a model says for 1 to `simulate` islands, one
+/// rank each, and as counted on the present ranks with the configured islands beside what the model says of
+/// them. Text or JSON on the root. Collective.
+std::string bench_islands(comm::Communicator& comm, const config::Config& config, int simulate, bool json);
 
 }  // namespace apq::pipeline

@@ -77,6 +77,7 @@ class SearchSpace {
   void repair(Genome& g) const;
   /// Inactive blocks set to index 0: equal networks have equal canonical genomes.
   Genome canonical(const Genome& g) const;
+  void canonicalise(Genome& g) const;         ///< the same in place
   std::uint64_t hash(const Genome& g) const;  ///< of the canonical form
   Genome largest() const;                     ///< most blocks, largest kernels and widths, most bits
   Genome smallest() const;

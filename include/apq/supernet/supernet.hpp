@@ -153,8 +153,8 @@ struct QatOptions {
 
 /// Quantization-aware training of one extracted sub-network (APQ section 3.3 and the code's schedule):
 /// recalibrate, fold normalisation, calibrate quantizers, train with straight-through rounding; with
-/// distillation the largest network of the supernet, in float, is the teacher. `stream` keys the data order. With one rank and the identity sum the result depends on the genome, weights, options and
-/// seed only.
+/// distillation the largest network of the supernet, in float, is the teacher. `stream` keys the data order.
+/// With one rank and the identity sum the result depends on the genome, weights, options and seed only.
 class QatTrainer {
  public:
   QatTrainer(Supernet& net, const space::Genome& genome, const data::Dataset& data, const QatOptions& options,

@@ -46,7 +46,7 @@ TEST_F(ArchipelagoTest, ARunSplitBySaveAndLoadEqualsTheStraightRunByteForByte) {
   resumed.load(saved);
   EXPECT_EQ(resumed.generation(), 8);
   for (int g = 8; g < 20; ++g) resumed.step(evaluator_);
-  EXPECT_EQ(frame(resumed), straight);
+  EXPECT_EQ(frame(std::move(resumed)), straight);
 }
 
 TEST_F(ArchipelagoTest, IslandsDivideTheRangeBelowALimitWhenAskedTo) {

@@ -24,7 +24,8 @@ TEST_F(VariationTest, MutationRedrawsDepthsAndBlocksAtTheRate) {
   const space::Genome parent = space_.largest();  // all blocks on
   int depth_changes = 0, block_changes = 0;
   for (int t = 0; t < kTrials; ++t) {
-    const space::Genome child = mutate(space_, parent, kRate, random_);
+    space::Genome child;
+    mutate(space_, parent, kRate, random_, child);
     ASSERT_TRUE(space_.valid(child));
     ASSERT_EQ(child, space_.canonical(child));
     depth_changes += child.depth[0] != parent.depth[0];
@@ -43,7 +44,8 @@ TEST_F(VariationTest, MutationDrawsTheBlocksThatALargerDepthSwitchesOn) {
   const space::Genome parent = space_.smallest();
   int switched_on = 0, with_low_bits = 0;
   for (int t = 0; t < 5000; ++t) {
-    const space::Genome child = mutate(space_, parent, 0.3, random_);
+    space::Genome child;
+    mutate(space_, parent, 0.3, random_, child);
     if (!space_.active(child, 1)) continue;  // off in the parent
     ++switched_on;
     with_low_bits += child.blocks[1].bits[space::kPwWeight] == 0;
@@ -57,7 +59,8 @@ TEST_F(VariationTest, CrossoverTakesEveryDepthAndBlockFromAParentThatHasIt) {
   for (int t = 0; t < 2000; ++t) {
     const space::Genome a = space_.canonical(space_.sample(random_));
     const space::Genome b = space_.canonical(space_.sample(random_));
-    const space::Genome child = crossover(space_, a, b, random_);
+    space::Genome child;
+    crossover(space_, a, b, random_, child);
     ASSERT_TRUE(space_.valid(child));
     ASSERT_EQ(child, space_.canonical(child));
     for (int s = 0; s < space_.stages(); ++s)

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The apq authors
+#include "island/topologies/registry.hpp"
+
+namespace apq::island {
+
+std::vector<int> ring_targets(int i, int n, std::uint64_t) { return {(i + 1) % n}; }
+
+}  // namespace apq::island
