@@ -4,6 +4,7 @@
 #include <set>
 
 #include "apq/core/error.hpp"
+#include "apq/core/log.hpp"
 #include "apq/core/fault.hpp"
 #include "apq/core/process.hpp"
 #include "apq/eval/evaluators.hpp"
