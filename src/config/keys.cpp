@@ -23,6 +23,10 @@ Key text(std::string name, std::string meaning) {
   return {.name = std::move(name), .meaning = std::move(meaning)};
 }
 Key flag(std::string name, std::string meaning) { return text(std::move(name), std::move(meaning)); }
+Key optional(Key key) {
+  key.may_be_empty = true;
+  return key;
+}
 Key harmless(Key key) {
   key.changes_results = false;
   return key;
@@ -90,7 +94,8 @@ void describe(Visitor& v, hw::BitFusionOptions& o) {
 void describe(Visitor& v, HardwareOptions& o) {
   v.key(choice("device", {"bitfusion", "lut"}, "cost model of latency and energy; lut: a table of layers"),
         &o.device);
-  v.key(harmless(text("table", "file of device lut, e.g. of 'apq lut build'")), &o.table);
+  v.key(harmless(optional(text("table", "file of device lut, e.g. of 'apq lut build'; empty: none"))),
+        &o.table);
   v.key(choice("precision", {"int8", "fp32"}, "rows of a measured table that are charged"), &o.precision);
   v.key(choice("counting", {"everything", "apq"}, "layers that are charged; apq: as in the public APQ code"),
         &o.counting);

@@ -71,7 +71,7 @@ bool parse_flag(const Node& node) {
 }
 
 std::string parse_text(const Key& key, const Node& node) {
-  if (node.text.empty()) throw Refused{"(expected a text) it is empty"};
+  if (node.text.empty() && !key.may_be_empty) throw Refused{"(expected a text) it is empty"};
   for (const char c : node.text)
     if (static_cast<unsigned char>(c) < 0x20)
       throw Refused{"(control character) write one line of plain text"};

