@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds and runs the tests; the last line reads "N passed, N failed".
-#   tests/run.sh [--unit] [--without-slurm] [--preset NAME] [--build FOLDER]
+#   tests/run.sh [--unit] [--slurm] [--preset NAME] [--build FOLDER]
 #     --unit      only the unit tests
-#     --without-slurm    leaves out the job scripts' test on a Slurm of its own (tests/slurm), which needs root and
-#                 namespaces; without this switch a machine that cannot host one fails
+#     --slurm     also the job scripts on a Slurm of the test's own (tests/slurm): needs root and namespaces, and a
+#                 machine without other load
 #     --preset    CMake preset (default: ci, which makes warnings errors)
 #     --build     build folder (default: build/PRESET)
 #   tests/run.sh --debian13      the unit tests on Debian 13 instead, see tests/debian13.sh. Not part of a plain
@@ -14,13 +14,14 @@ root=$(dirname "$(dirname "$(readlink -f "$0")")")
 preset=ci
 build=
 select=()
+without=(-LE '^slurm$')
 
 usage() { sed -n '2,10s/^# //p' "$0"; }
 
 while [[ $# -gt 0 ]]; do
   case "$1" in
     --unit) select+=(-L '^unit$') ;;
-    --without-slurm) select+=(-LE '^slurm$') ;;
+    --slurm) without=() ;;
     --preset) preset=${2:?--preset needs a name}; shift ;;
     --build) build=${2:?--build needs a folder}; shift ;;
     --debian13) exec "$root/tests/debian13.sh" ;;
@@ -48,6 +49,6 @@ if ! { "$root/jobs/install-packages.sh" --tests && "$root/jobs/build.sh" "$prese
   echo "0 passed, 1 failed"
   exit 1
 fi
-ctest --test-dir "$build" --output-on-failure --output-junit "$report" "${select[@]}" || true
+ctest --test-dir "$build" --output-on-failure --output-junit "$report" "${select[@]}" "${without[@]}" || true
 [[ -f $report ]] || : >"$report"
 summary "$report"

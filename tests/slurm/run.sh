@@ -91,7 +91,7 @@ same() {
 # exact RUN: as the undisturbed search, and not just so because nothing had happened to it.
 exact() { same straight "$1" && says "$jobs/results/$1/log.txt" 'continuing from checkpoint'; }
 
-"$here/cluster.sh" "$cluster" start || { echo "no Slurm here: the reason is above; tests/run.sh --without-slurm leaves this test out"; exit 1; }
+"$here/cluster.sh" "$cluster" start || { echo "no Slurm here: the reason is above"; exit 1; }
 check "sinfo shows four idle nodes" all_idle
 
 "$APQ" jobs init --site lab --config "$here/small.yaml" --out "$jobs" >"$work/init.log"
