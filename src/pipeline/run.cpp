@@ -165,7 +165,6 @@ void run(comm::Communicator& comm, const config::Config& config, const RunOption
     fs::create_directories(options.out / "checkpoints", error);
     validate(!error, ErrorKind::io, "cannot create {} ({}) choose another --out",
              (options.out / "checkpoints").string(), error.message());
-    save_costs(config, context.space, context.costs, options.out);
     io::write_status(options.out, {"running", 0, "", "start"});
   }
   log::setup({.rank = comm.rank(),
@@ -194,6 +193,7 @@ void run(comm::Communicator& comm, const config::Config& config, const RunOption
     manifest.libraries["MPI"] = comm::library_version();
     for (const auto& [name, version] : library_versions()) manifest.libraries[name] = version;
     io::write_manifest(options.out, manifest);
+    save_costs(config, context.space, context.costs, options.out);
     log::info("{}", nn::integer_self_test());
     log::info("space: 10^{:.1f} networks; data: {} training, {} validation images",
               context.space.log10_size(), context.data->train_count(), context.data->validation_count());
