@@ -9,8 +9,8 @@ set xlabel 'latency of the hardware model (ms)'
 set ylabel 'accuracy (%)'
 set offsets graph 0.03, graph 0.03, graph 0.05, graph 0.03
 set arrow from 0.15, graph 0 to 0.15, graph 1 nohead dt 3 lc rgb '#b0b0b0' back
-set arrow from 0.3, graph 0 to 0.3, graph 1 nohead dt 3 lc rgb '#b0b0b0' back
-set arrow from 0.8, graph 0 to 0.8, graph 1 nohead dt 3 lc rgb '#b0b0b0' back
+set arrow from 0.4, graph 0 to 0.4, graph 1 nohead dt 3 lc rgb '#b0b0b0' back
+set arrow from 1.2, graph 0 to 1.2, graph 1 nohead dt 3 lc rgb '#b0b0b0' back
 set terminal svg size 760,460 font 'Helvetica,Arial,sans-serif,13' background rgb 'white' name 'accuracy_latency'
 set output 'accuracy_latency.svg'
 plot 'accuracy_latency.csv' using (strcol(1) eq 'random' ? $2 : NaN):3 with points pt 6 ps 0.5 lc rgb '#8c8c8c' title 'random', \

@@ -13,8 +13,8 @@ plot 'search_history.csv' using ($1 == 0 ? $2 : NaN):4:5 with filledcurves fs tr
      'search_history.csv' using ($1 == 1 ? $2 : NaN):4:5 with filledcurves fs transparent solid 0.18 noborder lc rgb '#d55e00' notitle, \
      'search_history.csv' using ($1 == 2 ? $2 : NaN):4:5 with filledcurves fs transparent solid 0.18 noborder lc rgb '#009e73' notitle, \
      'search_history.csv' using ($1 == 0 ? $2 : NaN):3 with lines lw 2 lc rgb '#0072b2' title 'latency_ms<=0.15', \
-     'search_history.csv' using ($1 == 1 ? $2 : NaN):3 with lines lw 2 lc rgb '#d55e00' title 'latency_ms<=0.3', \
-     'search_history.csv' using ($1 == 2 ? $2 : NaN):3 with lines lw 2 lc rgb '#009e73' title 'latency_ms<=0.8'
+     'search_history.csv' using ($1 == 1 ? $2 : NaN):3 with lines lw 2 lc rgb '#d55e00' title 'latency_ms<=0.4', \
+     'search_history.csv' using ($1 == 2 ? $2 : NaN):3 with lines lw 2 lc rgb '#009e73' title 'latency_ms<=1.2'
 set terminal pngcairo size 1520,920 font 'Helvetica,13' fontscale 1.7 linewidth 2 pointscale 2
 set output 'search_history.png'
 replot
