@@ -64,7 +64,7 @@ check "a search is charged by it" apq check "$tiny" --set hardware.device=lut --
 refused "what it has no figures for cannot be a budget" 2 'no such costs' apq check "$tiny" --set hardware.device=lut \
   --set hardware.table="$work/cpu.json" --set 'budgets=[{metric: energy_mj, limit: 1}]'
 refused "a stop leaves the measurements to continue with" 75 'continue' bash -c \
-  'timeout --preserve-status -s TERM 2 "$1" lut build --device cpu --config "$2" --out "$3/long.json" --repeats 2000 --rounds 50' _ "$APQ" "$tiny" "$work"
+  'timeout --foreground --preserve-status -s TERM 2 "$1" lut build --device cpu --config "$2" --out "$3/long.json" --repeats 2000 --rounds 50' _ "$APQ" "$tiny" "$work"
 check "they lie beside the table" test -s "$work/long.json.partial"
 sed '/"size":14.*"depthwise"/d; s/"latency":0\./"latency":-0./' "$work/cpu.json" >"$work/broken.json"
 refused "a broken table is refused before a search, with what is wrong" 3 'cannot be used' apq run "$tiny" --out "$work/run" \
