@@ -32,7 +32,7 @@ void add_config(CLI::App& sub, Options& options, bool required) {
 void add_measuring(CLI::App& sub, int& batch, int& repeats, int& rounds) {
   sub.add_option("--batch", batch, "Images a network computes together (default 1)")->type_name("N");
   sub.add_option("--repeats", repeats, "Runs of a network in one round (default 100)")->type_name("N");
-  sub.add_option("--rounds", rounds, "Rounds over all networks (default 3)")->type_name("N");
+  sub.add_option("--rounds", rounds, "Rounds over all networks (default 6)")->type_name("N");
 }
 
 void add_build(CLI::App& app, Command& command) {

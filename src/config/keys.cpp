@@ -194,7 +194,8 @@ void describe(Visitor& v, island::ArchipelagoOptions& o) {
   v.key(choice("topology", island::topologies(), "who sends migrants to whom"), &o.topology);
   v.key(number("migration_interval", 0, 1e6, "generations", "between migrations; 0: never"),
         &o.migration_interval);
-  v.key(flag("spread", "islands divide the range between a budget and the next lower one, to find a front"),
+  v.key(flag("spread", "islands divide the range between a budget and the next lower one, and their limits rise with each "
+               "measurement, to find a front"),
         &o.spread);
   v.key(number("migrants", 0, 1e5, "genomes", "sent to each neighbour, per budget"), &o.migrants);
   v.key(choice("selection", island::selections(), "who migrates"), &o.selection);

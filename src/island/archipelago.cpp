@@ -89,11 +89,9 @@ std::span<const std::uint8_t> as_octets(std::span<const std::byte> bytes) {
 
 std::vector<std::string> modes() { return {"synchronous", "asynchronous"}; }
 
-/// Islands divide the range below a limit evenly, so that together they find a front and not one point of it.
-search::Budget Archipelago::budget_of(search::Budget budget, int island) const {
-  if (options_.spread && budget.floor >= 0)
-    budget.limit = budget.floor + (budget.limit - budget.floor) * (island + 1) / options_.islands;
-  return budget;
+double Archipelago::limit_of(const search::Budget& budget, int island, double share) const {
+  if (!options_.spread || budget.floor < 0) return budget.limit;
+  return budget.floor + (budget.limit - budget.floor) * (island + share) / options_.islands;
 }
 
 Archipelago::Archipelago(comm::Communicator& comm, const space::SearchSpace& space,
@@ -125,11 +123,18 @@ Archipelago::Archipelago(comm::Communicator& comm, const space::SearchSpace& spa
   for (int id = comm.rank(); id < options_.islands; id += comm.size()) {
     Island island{id, {}, {}};
     for (std::size_t b = 0; b < budgets_.size(); ++b)
-      island.populations.push_back({search::make_algorithm(algorithm, space, budget_of(budgets_[b], id),
-                                                           evolution, seed, population_key(id, b)),
+      island.populations.push_back({search::make_algorithm(algorithm, space, budgets_[b], evolution, seed,
+                                                           population_key(id, b)),
                                     search::Front(budgets_[b].metric)});
     islands_.push_back(std::move(island));
   }
+  open(1);
+}
+
+void Archipelago::open(double share) {
+  for (Island& island : islands_)
+    for (std::size_t b = 0; b < budgets_.size(); ++b)
+      island.populations[b].algorithm->set_limit(limit_of(budgets_[b], island.id, share));
 }
 
 std::int64_t Archipelago::generation() const {

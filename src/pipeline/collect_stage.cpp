@@ -69,7 +69,7 @@ std::string spread(const std::map<std::int64_t, double>& results) {
 
 void run_collect(Context& c) {
   const auto net = load_supernet(c);
-  eval::TrueEvaluator evaluator(*net, *c.data, c.config.seed);
+  eval::TrueEvaluator evaluator(*net, *c.data);
   const auto& options = c.config.pairs;
   std::map<std::int64_t, double> fp32, int8;
   if (const auto state = c.restore()) {

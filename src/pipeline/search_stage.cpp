@@ -24,7 +24,7 @@ class Search {
   explicit Search(Context& c)
       : c_(c),
         net_(load_supernet(c)),
-        truth_(*net_, *c.data, c.config.seed),
+        truth_(*net_, *c.data),
         fp32_(c.space, false, c.config.predictor, c.config.seed),
         int8_(c.space, true, c.config.predictor, c.config.seed),
         predicted_(int8_, c.costs),
@@ -38,6 +38,7 @@ class Search {
   void resume(const io::Archive& state);
   io::Archive state();
   void save(bool collective_state);
+  void open_range();
   void measure_elites();
   void measure_random();
   void refit();
@@ -116,6 +117,7 @@ void Search::resume(const io::Archive& a) {
   const auto index = a.integers("pending.index");
   const auto accuracy = a.doubles("pending.accuracy");
   for (std::size_t i = 0; i < index.size() && i < accuracy.size(); ++i) pending_[index[i]] = accuracy[i];
+  open_range();
 }
 
 /// For every island and budget the best elites that nobody measured yet.
@@ -178,10 +180,21 @@ void Search::refit() {
   islands_.rescore(predicted_);
 }
 
+/// From one measurement to the next every island's limit rises, so that no two elites are asked for at the same
+/// cost.
+void Search::open_range() {
+  const auto& options = c_.config.search;
+  const std::int64_t interval = options.evaluation_interval;
+  const std::int64_t rounds = (options.generations + interval - 1) / interval;
+  const std::int64_t round = std::min(measured_at_ / interval + 1, rounds);
+  islands_.open(static_cast<double>(round) / static_cast<double>(rounds));
+}
+
 void Search::measure_elites() {
   measure(candidates(), fmt::format("measuring elites of generation {}", islands_.generation()));
   measured_at_ = islands_.generation();
   refit();
+  open_range();
 }
 
 /// As many random networks within the budgets, measured the same way.
@@ -231,6 +244,7 @@ void Search::run() {
   if (const auto state = c_.restore()) {
     resume(*state);
   } else {
+    open_range();
     islands_.initialise(predicted_);
     islands_state_ = islands_.save();
   }

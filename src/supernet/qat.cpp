@@ -25,12 +25,10 @@ std::vector<quant::LayerBits> layer_bits(const space::SearchSpace& space, const 
 }
 
 QatTrainer::QatTrainer(Supernet& net, const space::Genome& genome, const data::Dataset& data,
-                       const QatOptions& options, std::uint64_t seed, std::uint64_t stream, int rank,
-                       int ranks, SumOverRanks sum, nn::Executor& executor)
+                       const QatOptions& options, int rank, int ranks, SumOverRanks sum,
+                       nn::Executor& executor)
     : data_(&data),
       options_(options),
-      seed_(seed),
-      stream_(stream),
       rank_(rank),
       ranks_(ranks),
       sum_(std::move(sum)),
@@ -58,7 +56,7 @@ QatTrainer::QatTrainer(Supernet& net, const space::Genome& genome, const data::D
 double QatTrainer::advance() {
   const int batch = options_.batch;
   const auto position = batch_position(step_, rank_, ranks_, data_->train_count() / batch);
-  data_->train_batch(stream_, position.epoch, position.batch, batch, x_.data(), labels_.data());
+  data_->train_batch(kQatStream, position.epoch, position.batch, batch, x_.data(), labels_.data());
   const float* soft_labels = nullptr;
   if (options_.distillation > 0) {
     nn::softmax(batch, data_->classes(),

@@ -10,7 +10,7 @@
 namespace apq::supernet {
 
 /// Data-order stream of supernet training; quantization-aware runs use the hash of their genome.
-inline constexpr std::uint64_t kSupernetStream = 0;
+inline constexpr std::uint64_t kSupernetStream = 0, kQatStream = 1;
 
 /// Linear ramp over the first 2 %, then cosine to zero.
 inline double learning_rate(double peak, std::int64_t step, std::int64_t steps) {

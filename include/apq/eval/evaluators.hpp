@@ -30,13 +30,12 @@ class PredictedEvaluator final : public search::Evaluator {
 /// Slow, true scores on this process alone.
 class TrueEvaluator {
  public:
-  TrueEvaluator(supernet::Supernet& net, const data::Dataset& data, std::uint64_t seed)
-      : net_(&net), data_(&data), seed_(seed) {}
+  TrueEvaluator(supernet::Supernet& net, const data::Dataset& data) : net_(&net), data_(&data) {}
   /// Float validation accuracy of the sub-network with recalibrated statistics, no training.
   double float_accuracy(const space::Genome& genome, const supernet::RecalibrationOptions& recalibration,
                         std::int64_t images);
   /// Validation accuracy of the integer network after short quantization-aware training. A function of
-  /// genome, supernet, options and seed only. `beat` is called after every step and may throw to abandon it.
+  /// genome, supernet, data and options only. `beat` is called after every step and may throw to abandon it.
   double integer_accuracy(
       const space::Genome& genome, const supernet::QatOptions& qat, std::int64_t images,
       const std::function<void()>& beat = [] {});
@@ -47,7 +46,6 @@ class TrueEvaluator {
 
   supernet::Supernet* net_;
   const data::Dataset* data_;
-  std::uint64_t seed_;
   nn::Executor executor_;
 };
 

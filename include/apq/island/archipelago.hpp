@@ -21,8 +21,8 @@ struct ArchipelagoOptions {
   std::string topology = "ring";
   int migration_interval = 10;  ///< generations between migrations; 0 = never
   int migrants = 5;             ///< elites sent to each neighbour, per budget
-  /// Island i of n searches within floor + (limit - floor) * (i + 1) / n of each budget; otherwise all search
-  /// within the limit.
+  /// The range between a budget's floor and its limit is cut into one part per island, and island i searches
+  /// below the top of part i, or wherever `open` puts it; otherwise all search within the limit.
   bool spread = true;
   std::string selection = "best";     ///< of migrants
   std::string replacement = "worst";  ///< of residents by migrants
@@ -78,6 +78,10 @@ class Archipelago {
   /// in a single call of the evaluator, then migration if it is due. In synchronous mode all ranks take the
   /// same number of steps.
   void step(search::Evaluator& evaluator);
+  /// Sets the limit of island i of n to floor + (limit - floor) * (i + share) / n of each budget, so that
+  /// elites taken at growing shares lie evenly along a front. 0 < share <= 1, at first 1; it must not
+  /// fall below that of the present populations. Without effect when islands do not spread.
+  void open(double share);
   /// Scores everybody again (after a new predictor).
   void rescore(search::Evaluator& evaluator);
   /// Of the islands farthest behind on this rank.
@@ -122,7 +126,7 @@ class Archipelago {
   /// The migrants of one island: [budget].
   using Migrants = std::vector<std::vector<search::Individual>>;
 
-  search::Budget budget_of(search::Budget budget, int island) const;
+  double limit_of(const search::Budget& budget, int island, double share) const;
   int host(int island) const { return island % comm_->size(); }
   std::vector<search::Individual> residents(const Population& population) const;
   Migrants emigrants(const Island& island) const;

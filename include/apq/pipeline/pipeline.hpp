@@ -54,7 +54,7 @@ struct LutOptions {
   std::string format = "apq";  ///< apq or public
   int batch = 1;               ///< images a network computes together
   int repeats = 100;           ///< runs of a network in one round
-  int rounds = 3;
+  int rounds = 6;
 };
 /// Writes the costs of every layer that the space can reach; measured networks survive a stop. Returns what
 /// to say about it (on the root). Collective.
@@ -66,7 +66,7 @@ struct ValidateOptions {
   std::filesystem::path table, out;  ///< out: folder for validation.csv
   std::string precision = "int8";
   int networks = 40;
-  int batch = 1, repeats = 100, rounds = 3;
+  int batch = 1, repeats = 100, rounds = 6;
 };
 /// Times random networks as a whole and compares with what the table predicts. Collective.
 std::string validate_table(comm::Communicator& comm, const config::Config& config,

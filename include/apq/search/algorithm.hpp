@@ -91,6 +91,8 @@ class Algorithm {
   const std::vector<Individual>& population() const { return population_; }
   std::int64_t generation() const { return generation_; }
   const Budget& budget() const { return budget_; }
+  /// Moves the budget's limit. It must not fall below the cost of the present best.
+  void set_limit(double limit) { budget_.limit = limit; }
 
   /// The first `count` of the population that are within the budget.
   std::vector<Individual> emigrants(int count) const;

@@ -153,13 +153,13 @@ struct QatOptions {
 
 /// Quantization-aware training of one extracted sub-network (APQ section 3.3 and the code's schedule):
 /// recalibrate, fold normalisation, calibrate quantizers, train with straight-through rounding; with
-/// distillation the largest network of the supernet, in float, is the teacher. `stream` keys the data order.
-/// With one rank and the identity sum the result depends on the genome, weights, options and seed only.
+/// distillation the largest network of the supernet, in float, is the teacher. All networks see the same images
+/// in the same order, so that their accuracies differ by what they are and less by what they happened to see.
+/// With one rank and the identity sum the result depends on the genome, weights, data and options only.
 class QatTrainer {
  public:
   QatTrainer(Supernet& net, const space::Genome& genome, const data::Dataset& data, const QatOptions& options,
-             std::uint64_t seed, std::uint64_t stream, int rank, int ranks, SumOverRanks sum,
-             nn::Executor& executor);
+             int rank, int ranks, SumOverRanks sum, nn::Executor& executor);
   std::int64_t step() const { return step_; }
   bool done() const { return step_ >= options_.steps; }
   double advance();
@@ -171,7 +171,6 @@ class QatTrainer {
   nn::Model model_, teacher_;
   const data::Dataset* data_;
   QatOptions options_;
-  std::uint64_t seed_, stream_;
   int rank_, ranks_;
   SumOverRanks sum_;
   nn::Executor* executor_;

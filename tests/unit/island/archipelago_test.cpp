@@ -69,6 +69,24 @@ TEST_F(ArchipelagoTest, IslandsDivideTheRangeBelowALimitWhenAskedTo) {
   }
 }
 
+TEST_F(ArchipelagoTest, LimitsRiseWithTheShareOfTheRangeThatIsOpen) {
+  const double floor = 20, limit = 60;
+  Archipelago archipelago(*comm_, space_, {{0, limit, "a", floor}}, {space_.smallest()}, evolution_,
+                          {4, "ring", 2, 5}, 11);
+  archipelago.open(0.5);
+  archipelago.initialise(evaluator_);
+  for (const double share : {0.5, 1.0}) {
+    archipelago.open(share);
+    for (int g = 0; g < 10; ++g) archipelago.step(evaluator_);
+    const auto best = archipelago.island_elites(1)[0];
+    for (std::size_t i = 0; i < 4; ++i) {
+      const double own = floor + (limit - floor) * (static_cast<double>(i) + share) / 4;
+      EXPECT_LE(best[i].score.costs[0], own);
+      EXPECT_GT(best[i].score.costs[0], own - 5);
+    }
+  }
+}
+
 TEST_F(ArchipelagoTest, WithoutMigrationIslandsDoNotDependOnEachOther) {
   for (const ArchipelagoOptions& options :
        {ArchipelagoOptions{4, "none", 2, 5}, {4, "ring", 0, 5}, {4, "ring", 2, 0}}) {

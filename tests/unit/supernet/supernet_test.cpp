@@ -261,7 +261,7 @@ TEST(Qat, GivesAnIntegerNetworkThatSolvesTheToyProblem) {
   for (int bits : {8, 4}) {
     const auto genome = space.with_uniform_bits(space.largest(), bits);
     QatTrainer t(
-        net, genome, data, qat, 1, space.hash(genome), 0, 1, [](std::span<float>) {}, executor);
+        net, genome, data, qat, 0, 1, [](std::span<float>) {}, executor);
     while (!t.done()) t.advance();
     EXPECT_GT(validate_integer(quant::lower(t.model()), data, 0), bits == 8 ? 0.9 : 0.8);
   }
@@ -289,7 +289,7 @@ TEST(Qat, DistillationAloneFollowsTheLargestNetworkAndNotTheLabels) {
     qat.learning_rate = 0.02;
     qat.distillation = distillation;
     QatTrainer t(
-        net, space.smallest(), mislabelled, qat, 1, 1, 0, 1, [](std::span<float>) {}, executor);
+        net, space.smallest(), mislabelled, qat, 0, 1, [](std::span<float>) {}, executor);
     while (!t.done()) t.advance();
     const double accuracy = validate_integer(quant::lower(t.model()), data, 0);
     if (distillation > 0)
