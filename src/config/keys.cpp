@@ -155,6 +155,8 @@ void describe(Visitor& v, PairsOptions& o) {
 }
 
 void describe(Visitor& v, predictor::PredictorOptions& o) {
+  v.key(number("members", 1, 100, "", "perceptrons, different in initial weights and order of pairs; their mean counts"),
+        &o.members);
   v.key(number("hidden", 1, 8192, "units", "of each of the three hidden layers"), &o.hidden);
   v.key(number("epochs", 1, 1e6, "epochs", "at most; the best held-out epoch is kept"), &o.epochs);
   v.key(number("patience", 1, 1e6, "epochs", "without a better held-out loss before stopping"), &o.patience);

@@ -34,28 +34,12 @@ RandomStream::RandomStream(std::uint64_t seed, Purpose purpose, std::uint64_t a,
   key_[1] = static_cast<std::uint32_t>(key >> 32);
 }
 
-std::uint32_t RandomStream::next() {
-  if (used_ == 4) {
-    const std::array<std::uint32_t, 4> counter{static_cast<std::uint32_t>(block_),
-                                               static_cast<std::uint32_t>(block_ >> 32), 0, 0};
-    std::ranges::copy(philox(counter, {key_[0], key_[1]}), buffer_);
-    ++block_;
-    used_ = 0;
-  }
-  return buffer_[used_++];
-}
-
-double RandomStream::uniform() { return static_cast<double>(next64() >> 11) * 0x1p-53; }
-
-// Multiply-and-shift; the few products that would favour small values are drawn again (Lemire 2019).
-std::uint32_t RandomStream::below(std::uint32_t n) {
-  APQ_ASSERT(n > 0);
-  std::uint64_t product = std::uint64_t{next()} * n;
-  if (static_cast<std::uint32_t>(product) < n) {
-    const std::uint32_t unfair = (0u - n) % n;
-    while (static_cast<std::uint32_t>(product) < unfair) product = std::uint64_t{next()} * n;
-  }
-  return static_cast<std::uint32_t>(product >> 32);
+void RandomStream::refill() {
+  const std::array<std::uint32_t, 4> counter{static_cast<std::uint32_t>(block_),
+                                             static_cast<std::uint32_t>(block_ >> 32), 0, 0};
+  std::ranges::copy(philox(counter, {key_[0], key_[1]}), buffer_);
+  ++block_;
+  used_ = 0;
 }
 
 // Box-Muller; the second value of the pair is not kept, so a draw always takes four words.

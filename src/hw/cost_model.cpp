@@ -18,6 +18,8 @@ namespace {
 constexpr std::array<const char*, kMetrics> kMetricNames{"latency_ms", "energy_mj", "bitops_g",
                                                          "params",     "size_kib",  "activation_kib"};
 constexpr int kBiasBits = 32;
+/// The one metric that is no sum.
+constexpr Metric kPeak = Metric::activation_kib;
 
 Cost cost_of(const Device::LayerCost& measured, const space::LayerSpec& layer) {
   const double weights = static_cast<double>(layer.weights());
@@ -86,9 +88,9 @@ Metric metric_from_name(const std::string& name) {
 }
 
 Cost& Cost::operator+=(const Cost& other) {
-  const double peak = std::max((*this)[Metric::activation_kib], other[Metric::activation_kib]);
+  const double peak = std::max((*this)[kPeak], other[kPeak]);
   for (int m = 0; m < kMetrics; ++m) values[m] += other.values[m];
-  (*this)[Metric::activation_kib] = peak;
+  (*this)[kPeak] = peak;
   return *this;
 }
 
@@ -148,7 +150,8 @@ std::vector<double> ask(const Device& device, const std::vector<space::LayerSpec
 
 CostModel::CostModel(const space::SearchSpace& space, std::shared_ptr<const Device> device, Counting counting,
                      std::span<const double> known)
-    : space_(&space), device_(std::move(device)), counting_(counting), table_(space.blocks().size()) {
+    : space_(&space), device_(std::move(device)), counting_(counting), bits_(space.options().bits.size()),
+      tables_(space.blocks().size()) {
   const std::vector<space::LayerSpec> layers = distinct_layers(space, counting);
   if (known.size() == 2 * layers.size()) {
     layer_costs_.assign(known.begin(), known.end());
@@ -166,25 +169,61 @@ CostModel::CostModel(const space::SearchSpace& space, std::shared_ptr<const Devi
   fixed_[Metric::energy_mj] = device_->network().energy_mj;
   for (const space::LayerSpec& layer : space.expand(space.smallest()))
     if (layer.block < 0 && counted(layer, counting_)) fixed_ += cost(layer);
-  for (int b = 0; b < static_cast<int>(table_.size()); ++b)
+  for (int b = 0; b < static_cast<int>(tables_.size()); ++b) {
+    const auto& choices = space.blocks()[b];
+    BlockTable& table = tables_[b];
+    const std::size_t places = choices.widths.size() * bits_ * bits_;
+    for (int m = 0; m < kMetrics; ++m)
+      if (static_cast<Metric>(m) != kPeak) {
+        table.pointwise[m].resize(places);
+        table.depthwise[m].resize(choices.kernels.size() * places);
+      }
+    table.peak.resize(places);
     for_each_genes(space, b, [&](const space::BlockGenes& genes) {
-      APQ_ASSERT(table_index(b, genes) == table_[b].size());
-      Cost& total = table_[b].emplace_back();
       if (!space.block_valid(b, genes)) return;  // never looked up
-      for (const space::LayerSpec& layer : space.block_layers(b, genes)) total += cost(layer);
+      const auto [expand, depthwise, project] = space.block_layers(b, genes);
+      // Whatever genes a place does not tell apart, its layers do not depend on.
+      Cost pointwise = cost(expand);
+      pointwise += cost(project);
+      const Cost middle = cost(depthwise);
+      for (int m = 0; m < kMetrics; ++m)
+        if (static_cast<Metric>(m) != kPeak) {
+          table.pointwise[m][pointwise_at(genes)] = pointwise.values[m];
+          table.depthwise[m][depthwise_at(b, genes)] = middle.values[m];
+        }
+      table.peak[peak_at(genes)] = std::max(pointwise[kPeak], middle[kPeak]);
     });
+  }
 }
 
-std::size_t CostModel::table_index(int block, const space::BlockGenes& genes) const {
-  std::size_t index = genes.kernel * space_->blocks()[block].widths.size() + genes.width;
-  for (auto bits : genes.bits) index = index * space_->options().bits.size() + bits;
-  return index;
+Cost CostModel::block_cost(int block, const space::BlockGenes& genes) const {
+  const BlockTable& table = tables_[block];
+  const std::size_t pointwise = pointwise_at(genes), depthwise = depthwise_at(block, genes);
+  Cost cost;
+  for (int m = 0; m < kMetrics; ++m)
+    if (static_cast<Metric>(m) != kPeak)
+      cost.values[m] = table.pointwise[m][pointwise] + table.depthwise[m][depthwise];
+  cost[kPeak] = table.peak[peak_at(genes)];
+  return cost;
 }
 
 Cost CostModel::cost(const space::Genome& genome) const {
   Cost total = fixed_;
-  for (int b = 0; b < static_cast<int>(table_.size()); ++b)
-    if (space_->active(genome, b)) total += table_[b][table_index(b, genome.blocks[b])];
+  space_->for_each_active(genome, [&](int b) { total += block_cost(b, genome.blocks[b]); });
+  return total;
+}
+
+double CostModel::cost(const space::Genome& genome, Metric metric) const {
+  const auto m = static_cast<std::size_t>(metric);
+  double total = fixed_.values[m];
+  if (metric == kPeak)
+    space_->for_each_active(
+        genome, [&](int b) { total = std::max(total, tables_[b].peak[peak_at(genome.blocks[b])]); });
+  else
+    space_->for_each_active(genome, [&](int b) {
+      const space::BlockGenes& genes = genome.blocks[b];
+      total += tables_[b].pointwise[m][pointwise_at(genes)] + tables_[b].depthwise[m][depthwise_at(b, genes)];
+    });
   return total;
 }
 
@@ -202,11 +241,11 @@ Cost CostModel::cost_by_layers(const space::Genome& genome) const {
 template <class Score>
 std::optional<space::Genome> CostModel::cheapest(Score score) const {
   space::Genome genome = space_->smallest();
-  for (int b = 0; b < static_cast<int>(table_.size()); ++b) {
+  for (int b = 0; b < static_cast<int>(tables_.size()); ++b) {
     double best = std::numeric_limits<double>::infinity();
     for_each_genes(*space_, b, [&](const space::BlockGenes& genes) {
       if (!space_->block_valid(b, genes)) return;
-      const double value = score(table_[b][table_index(b, genes)]);
+      const double value = score(block_cost(b, genes));
       if (value >= best) return;
       best = value;
       genome.blocks[b] = genes;

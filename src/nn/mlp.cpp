@@ -221,6 +221,7 @@ Mlp::Mlp(const MlpWeights& weights, Precision precision, const Picks& calibratio
   third_ = make(third, third_bias, largest[1]);
 }
 
+Mlp::Mlp(Mlp&&) noexcept = default;
 Mlp::~Mlp() = default;
 
 void Mlp::first_layer(const Picks& picks, std::int64_t begin, std::int64_t end, float* x) const {

@@ -58,18 +58,17 @@ std::vector<float> FirstLayer::table(std::span<const float> one_hot, int hidden)
 }
 
 void FirstLayer::pick(const space::Genome& genome, nn::Picks& picks) const {
-  for (std::size_t b = 0; b < blocks_.size(); ++b) {
-    if (!space_->active(genome, static_cast<int>(b))) continue;
+  space_->for_each_active(genome, [&](int b) {
     const space::BlockGenes& genes = genome.blocks[b];
     picks.rows.push_back(blocks_[b].width + genes.width);
     if (!with_bits_) {
       picks.rows.push_back(blocks_[b].kernel + genes.kernel);
-      continue;
+      return;
     }
     picks.rows.push_back(blocks_[b].kernel + (genes.kernel * bits_ + genes.bits[kDwWeight]) * bits_ +
                          genes.bits[kDwActivation]);
     picks.rows.push_back(blocks_[b].pointwise + genes.bits[kPwWeight] * bits_ + genes.bits[kPwActivation]);
-  }
+  });
   picks.end_input();
 }
 

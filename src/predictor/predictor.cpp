@@ -33,8 +33,9 @@ Shape shape_of(const space::SearchSpace& space, bool with_bits, int hidden) {
 constexpr double kFirstLayerScale = 0.1;
 
 /// He et al. 2015: the deviation that keeps the variance through a ReLU for `inputs` inputs of about one.
-void he_normal(std::uint64_t seed, Layer layer, std::size_t inputs, double scale, std::span<float> weights) {
-  RandomStream random(seed, Purpose::predictor_init, layer);
+void he_normal(std::uint64_t seed, int member, Layer layer, std::size_t inputs, double scale,
+               std::span<float> weights) {
+  RandomStream random(seed, Purpose::predictor_init, layer, static_cast<std::uint64_t>(member));
   const double deviation = scale * std::sqrt(2.0 / static_cast<double>(inputs));
   for (float& weight : weights) weight = static_cast<float>(deviation * random.normal());
 }
@@ -43,6 +44,7 @@ void check(const PredictorOptions& o) {
   const auto require = [](bool ok, const char* key, double value, const char* reason) {
     validate(ok, ErrorKind::usage, "predictor.{} = {} (it must be {}) change it", key, value, reason);
   };
+  require(o.members >= 1, "members", o.members, "at least 1");
   require(o.hidden >= 1, "hidden", o.hidden, "at least 1");
   require(o.epochs >= 1, "epochs", o.epochs, "at least 1");
   require(o.patience >= 1, "patience", o.patience, "at least 1");
@@ -76,18 +78,19 @@ Predictor::Predictor(const space::SearchSpace& space, bool with_bits, const Pred
     : space_(&space), options_(options), seed_(seed), with_bits_(with_bits) {
   check(options);
   const Shape shape = shape_of(space, with_bits, options.hidden);
-  parameters_.assign(shape.size(), 0);
-  const std::span<float> all(parameters_);
   const std::size_t n = shape.hidden;
   const std::size_t bit_rows = static_cast<std::size_t>(space.architecture_slots()) * n;
   std::vector<std::int32_t> slots;
   space.encode(space.largest(), with_bits, slots);
-  he_normal(seed, kArchitecture, slots.size(), kFirstLayerScale, all.first(bit_rows));
-  he_normal(seed, kBits, slots.size(), kFirstLayerScale,
-            all.subspan(bit_rows, shape.first_bias() - bit_rows));
-  he_normal(seed, kSecond, n, 1, all.subspan(shape.second(), n * n));
-  he_normal(seed, kThird, n, 1, all.subspan(shape.third(), n * n));
-  he_normal(seed, kOutput, n, 1, all.subspan(shape.output(), n));
+  for (int m = 0; m < options.members; ++m) {
+    const std::span<float> all(members_.emplace_back(shape.size(), 0.0f));
+    he_normal(seed, m, kArchitecture, slots.size(), kFirstLayerScale, all.first(bit_rows));
+    he_normal(seed, m, kBits, slots.size(), kFirstLayerScale,
+              all.subspan(bit_rows, shape.first_bias() - bit_rows));
+    he_normal(seed, m, kSecond, n, 1, all.subspan(shape.second(), n * n));
+    he_normal(seed, m, kThird, n, 1, all.subspan(shape.third(), n * n));
+    he_normal(seed, m, kOutput, n, 1, all.subspan(shape.output(), n));
+  }
 }
 
 Quality Predictor::fit(std::span<const Pair> pairs) {
@@ -121,8 +124,11 @@ Quality Predictor::fit(std::span<const Pair> pairs) {
   const std::size_t bit_rows = static_cast<std::size_t>(space_->architecture_slots()) * shape.hidden;
   const Group groups[] = {
       {0, bit_rows, trunk}, {bit_rows, shape.first_bias(), rate}, {shape.first_bias(), shape.size(), trunk}};
-  const int epochs =
-      train(shape, options_, seed_, groups, samples(parts.training), samples(parts.held_out), parameters_);
+  const Samples training = samples(parts.training), held_out = samples(parts.held_out);
+  int epochs = 0;
+  for (std::size_t m = 0; m < members_.size(); ++m)
+    epochs = std::max(epochs, train(shape, options_, seed_, static_cast<int>(m), groups, training, held_out,
+                                    members_[m]));
   trained_ = true;
   inference_.reset();
 
@@ -143,24 +149,29 @@ void Predictor::transfer_from(const Predictor& fp32) {
   const Shape to = shape_of(*space_, true, options_.hidden);
   const Shape from = shape_of(*fp32.space_, false, fp32.options_.hidden);
   APQ_ASSERT(from.slots == static_cast<std::size_t>(space_->architecture_slots()) &&
-             from.hidden == to.hidden);
-  const auto& p = fp32.parameters_;
-  const auto trunk = p.begin() + static_cast<std::ptrdiff_t>(from.first_bias());
-  std::copy(p.begin(), trunk, parameters_.begin());
-  std::copy(trunk, p.end(), parameters_.begin() + static_cast<std::ptrdiff_t>(to.first_bias()));
+             from.hidden == to.hidden && members_.size() == fp32.members_.size());
+  for (std::size_t m = 0; m < members_.size(); ++m) {
+    const auto& p = fp32.members_[m];
+    const auto trunk = p.begin() + static_cast<std::ptrdiff_t>(from.first_bias());
+    std::copy(p.begin(), trunk, members_[m].begin());
+    std::copy(trunk, p.end(), members_[m].begin() + static_cast<std::ptrdiff_t>(to.first_bias()));
+  }
   mean_ = fp32.mean_;
   deviation_ = fp32.deviation_;
   transferred_ = true;
   inference_.reset();
 }
 
-/// Everything `predict` needs, for one set of parameters.
+/// Everything `predict` needs, for one set of members.
 struct Predictor::Inference {
   Inference(const space::SearchSpace& space, bool with_bits, const PredictorOptions& options,
-            std::span<const float> parameters, std::uint64_t seed)
-      : first(space, with_bits),
-        mlp(weights(space, with_bits, options.hidden, parameters), nn::precision_from_name(options.inference),
-            calibration(space, seed)) {}
+            const std::vector<std::vector<float>>& members, std::uint64_t seed)
+      : first(space, with_bits) {
+    const nn::Picks some = calibration(space, seed);
+    for (const auto& parameters : members)
+      mlps.emplace_back(weights(space, with_bits, options.hidden, parameters),
+                        nn::precision_from_name(options.inference), some);
+  }
 
   nn::MlpWeights weights(const space::SearchSpace& space, bool with_bits, int hidden,
                          std::span<const float> p) const {
@@ -190,7 +201,7 @@ struct Predictor::Inference {
   }
 
   FirstLayer first;
-  nn::Mlp mlp;
+  std::vector<nn::Mlp> mlps;
   nn::Picks picks;  ///< of the last call; its memory is used again
   std::vector<float> outputs;
 };
@@ -198,31 +209,37 @@ struct Predictor::Inference {
 void Predictor::predict(std::span<const space::Genome> genomes, std::span<double> accuracy) const {
   APQ_ASSERT(trained_ && genomes.size() == accuracy.size());
   if (!inference_)
-    inference_ = std::make_shared<Inference>(*space_, with_bits_, options_, parameters_, seed_);
+    inference_ = std::make_shared<Inference>(*space_, with_bits_, options_, members_, seed_);
   Inference& now = *inference_;
   now.picks.clear();
   for (const space::Genome& genome : genomes) now.first.pick(genome, now.picks);
   now.outputs.resize(genomes.size());
-  now.mlp.run(now.picks, now.outputs);
-  for (std::size_t i = 0; i < genomes.size(); ++i)
-    accuracy[i] = static_cast<double>(mean_) + static_cast<double>(deviation_) * now.outputs[i];
+  std::ranges::fill(accuracy, static_cast<double>(mean_));
+  const double scale = static_cast<double>(deviation_) / static_cast<double>(now.mlps.size());
+  for (nn::Mlp& mlp : now.mlps) {
+    mlp.run(now.picks, now.outputs);
+    for (std::size_t i = 0; i < genomes.size(); ++i) accuracy[i] += scale * now.outputs[i];
+  }
 }
 
 std::vector<float> Predictor::weights() const {
-  std::vector<float> numbers = parameters_;
+  std::vector<float> numbers;
+  for (const auto& member : members_) numbers.insert(numbers.end(), member.begin(), member.end());
   numbers.insert(numbers.end(), {mean_, deviation_, transferred_ ? 1.0f : 0.0f});
   return numbers;
 }
 
 void Predictor::load(std::span<const float> weights) {
   APQ_ASSERT(space_ != nullptr);
-  const std::size_t size = parameters_.size();
+  const std::size_t one = members_.front().size(), size = members_.size() * one;
   validate(weights.size() == size + 3, ErrorKind::checkpoint,
-           "the saved predictor does not fit ({} numbers, this space and hidden = {} need {}) train it again",
-           weights.size(), options_.hidden, size + 3);
+           "the saved predictor does not fit ({} numbers, this space, hidden = {} and members = {} need {}) "
+           "train it again",
+           weights.size(), options_.hidden, options_.members, size + 3);
   validate(std::ranges::all_of(weights, [](float w) { return std::isfinite(w); }), ErrorKind::checkpoint,
            "the saved predictor is damaged (a weight is no number) train it again");
-  parameters_.assign(weights.begin(), weights.begin() + static_cast<std::ptrdiff_t>(size));
+  for (std::size_t m = 0; m < members_.size(); ++m)
+    std::ranges::copy(weights.subspan(m * one, one), members_[m].begin());
   mean_ = weights[size];
   deviation_ = weights[size + 1];
   transferred_ = weights[size + 2] != 0;

@@ -58,7 +58,7 @@ double loss(const Shape& shape, std::span<const float> parameters, const Samples
   return sum / static_cast<double>(samples.size());
 }
 
-int train(const Shape& shape, const PredictorOptions& options, std::uint64_t seed,
+int train(const Shape& shape, const PredictorOptions& options, std::uint64_t seed, int member,
           std::span<const Group> groups, const Samples& training, const Samples& held_out,
           std::vector<float>& parameters) {
   Perceptron perceptron(shape);
@@ -68,7 +68,8 @@ int train(const Shape& shape, const PredictorOptions& options, std::uint64_t see
   double best_loss = loss(shape, parameters, held_out);
   int best_epoch = 0;
   for (int epoch = 1; epoch <= options.epochs && epoch - best_epoch <= options.patience; ++epoch) {
-    const auto order = RandomStream(seed, Purpose::predictor_shuffle, static_cast<std::uint64_t>(epoch))
+    const auto order = RandomStream(seed, Purpose::predictor_shuffle, static_cast<std::uint64_t>(epoch),
+                                    static_cast<std::uint64_t>(member))
                            .permutation(training.size());
     for_each_batch(order, static_cast<std::size_t>(options.batch), [&](std::span<const std::uint32_t> batch) {
       const Inputs inputs = inputs_of(training, batch);

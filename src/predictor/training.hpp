@@ -42,7 +42,7 @@ double loss(const Shape& shape, std::span<const float> parameters, const Samples
 
 /// Leaves the parameters of the epoch with the lowest held-out loss (0: those it was given) and returns that
 /// epoch. Throws Error(numeric) when the loss is no number.
-int train(const Shape& shape, const PredictorOptions& options, std::uint64_t seed,
+int train(const Shape& shape, const PredictorOptions& options, std::uint64_t seed, int member,
           std::span<const Group> groups, const Samples& training, const Samples& held_out,
           std::vector<float>& parameters);
 

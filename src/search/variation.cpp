@@ -7,7 +7,24 @@
 namespace apq::search {
 namespace {
 
-bool coin(RandomStream& random) { return random.below(2) == 0; }
+/// Fair coins, 32 from a word.
+class Coins {
+ public:
+  explicit Coins(RandomStream& random) : random_(&random) {}
+  bool flip() {
+    if (left_ == 0) {
+      bits_ = random_->next();
+      left_ = 32;
+    }
+    --left_;
+    return (bits_ >> left_ & 1) != 0;
+  }
+
+ private:
+  RandomStream* random_;
+  std::uint32_t bits_ = 0;
+  int left_ = 0;
+};
 
 int block_count(const space::SearchSpace& space) { return static_cast<int>(space.blocks().size()); }
 
@@ -17,12 +34,12 @@ void mutate(const space::SearchSpace& space, const space::Genome& parent, double
             space::Genome& child) {
   child = parent;
   for (int s = 0; s < space.stages(); ++s)
-    if (random.uniform() < rate) {
+    if (random.chance(rate)) {
       const auto choices = static_cast<std::uint32_t>(space.options().stages[s].depths.size());
       child.depth[s] = static_cast<std::uint8_t>(random.below(choices));
     }
   for (int b = 0; b < block_count(space); ++b) {
-    const bool mutates = random.uniform() < rate;
+    const bool mutates = random.chance(rate);
     const bool switched_on = space.active(child, b) && !space.active(parent, b);
     if (mutates || switched_on) space.redraw_block(child, b, random);
   }
@@ -32,10 +49,11 @@ void mutate(const space::SearchSpace& space, const space::Genome& parent, double
 void crossover(const space::SearchSpace& space, const space::Genome& a, const space::Genome& b,
                RandomStream& random, space::Genome& child) {
   child = a;
+  Coins coins(random);
   for (int s = 0; s < space.stages(); ++s)
-    if (coin(random)) child.depth[s] = b.depth[s];
+    if (coins.flip()) child.depth[s] = b.depth[s];
   for (int i = 0; i < block_count(space); ++i)
-    if (!space.active(a, i) || (space.active(b, i) && coin(random))) child.blocks[i] = b.blocks[i];
+    if (!space.active(a, i) || (space.active(b, i) && coins.flip())) child.blocks[i] = b.blocks[i];
   space.canonicalise(child);
 }
 

@@ -98,14 +98,6 @@ SearchSpace::SearchSpace(const SpaceOptions& options) : options_(options) {
   bit_slots_ = static_cast<int>(kBitGenes * blocks_.size() * options_.bits.size());
 }
 
-int SearchSpace::depth(const Genome& g, int stage) const {
-  return options_.stages[stage].depths[g.depth[stage]];
-}
-
-bool SearchSpace::active(const Genome& g, int block) const {
-  return blocks_[block].index < depth(g, blocks_[block].stage);
-}
-
 int SearchSpace::active_blocks(const Genome& g) const {
   int total = 0;
   for (int s = 0; s < stages(); ++s) total += depth(g, s);
@@ -181,8 +173,9 @@ Genome SearchSpace::canonical(const Genome& g) const {
 }
 
 void SearchSpace::canonicalise(Genome& g) const {
-  for (int b = 0; b < static_cast<int>(blocks_.size()); ++b)
-    if (!active(g, b)) g.blocks[b] = BlockGenes{};
+  for (int s = 0; s < stages(); ++s)
+    for (int b = first_block_of_stage_[s], i = 0; i < options_.stages[s].depths.back(); ++i)
+      if (i >= depth(g, s)) g.blocks[b + i] = BlockGenes{};
 }
 
 std::uint64_t SearchSpace::hash(const Genome& g) const {
@@ -224,16 +217,14 @@ Genome SearchSpace::with_uniform_bits(Genome g, int bits) const {
 void SearchSpace::encode(const Genome& g, bool with_bits, std::vector<std::int32_t>& slots) const {
   slots.clear();
   const int blocks = static_cast<int>(blocks_.size());
-  for (int b = 0; b < blocks; ++b)
-    if (active(g, b)) slots.push_back(kernel_slot_[b] + g.blocks[b].kernel);
-  for (int b = 0; b < blocks; ++b)
-    if (active(g, b)) slots.push_back(width_slot_[b] + g.blocks[b].width);
+  for_each_active(g, [&](int b) { slots.push_back(kernel_slot_[b] + g.blocks[b].kernel); });
+  for_each_active(g, [&](int b) { slots.push_back(width_slot_[b] + g.blocks[b].width); });
   if (!with_bits) return;
   const int choices = static_cast<int>(options_.bits.size());
   for (int gene = 0; gene < kBitGenes; ++gene)
-    for (int b = 0; b < blocks; ++b)
-      if (active(g, b))
-        slots.push_back(architecture_slots_ + (gene * blocks + b) * choices + g.blocks[b].bits[gene]);
+    for_each_active(g, [&](int b) {
+      slots.push_back(architecture_slots_ + (gene * blocks + b) * choices + g.blocks[b].bits[gene]);
+    });
 }
 
 double SearchSpace::log10_size() const {

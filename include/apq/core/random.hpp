@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "apq/core/error.hpp"
+
 namespace apq {
 
 /// What a stream is drawn for. Part of the key, so two uses never share numbers. Append only.
@@ -40,12 +42,26 @@ class RandomStream {
   RandomStream(std::uint64_t seed, Purpose purpose, std::uint64_t a = 0, std::uint64_t b = 0,
                std::uint64_t c = 0);
 
-  std::uint32_t next();
+  std::uint32_t next() {
+    if (used_ == 4) refill();
+    return buffer_[used_++];
+  }
   std::uint64_t next64() { return (std::uint64_t{next()} << 32) | next(); }
   /// Uniform in [0, 1) with 53 bits.
-  double uniform();
+  double uniform() { return static_cast<double>(next64() >> 11) * 0x1p-53; }
+  /// True with that probability, to 32 bits.
+  bool chance(double probability) { return next() < probability * 0x1p32; }
   /// Uniform in {0, ..., n-1} without modulo bias; n > 0.
-  std::uint32_t below(std::uint32_t n);
+  std::uint32_t below(std::uint32_t n) {
+    // Multiply-and-shift; the few products that would favour small values are drawn again (Lemire 2019).
+    APQ_ASSERT(n > 0);
+    std::uint64_t product = std::uint64_t{next()} * n;
+    if (static_cast<std::uint32_t>(product) < n) {
+      const std::uint32_t unfair = (0u - n) % n;
+      while (static_cast<std::uint32_t>(product) < unfair) product = std::uint64_t{next()} * n;
+    }
+    return static_cast<std::uint32_t>(product >> 32);
+  }
   /// Standard normal.
   double normal();
 
@@ -63,6 +79,8 @@ class RandomStream {
   }
 
  private:
+  void refill();
+
   std::uint32_t key_[2];
   std::uint64_t block_ = 0;
   std::uint32_t buffer_[4];

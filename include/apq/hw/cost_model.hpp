@@ -69,7 +69,7 @@ bool counted(const space::LayerSpec& layer, Counting counting);
 /// Layers that differ in what a device may charge for, of all genomes of a space, in a fixed order.
 std::vector<space::LayerSpec> distinct_layers(const space::SearchSpace& space, Counting counting);
 
-/// The cost of genomes as table sums: every (block, kernel, width, bits) is costed once at construction.
+/// The cost of genomes as table sums: every layer of every block is costed once at construction.
 class CostModel {
  public:
   /// Asks the device on all OpenMP threads for each of distinct_layers; Error(data) lists all that it does
@@ -80,7 +80,8 @@ class CostModel {
   /// Latency and energy of each of distinct_layers.
   const std::vector<double>& layer_costs() const { return layer_costs_; }
   Cost cost(const space::Genome& genome) const;
-  double cost(const space::Genome& genome, Metric metric) const { return cost(genome)[metric]; }
+  /// One metric alone is cheaper: a search asks for it several times per network it keeps.
+  double cost(const space::Genome& genome, Metric metric) const;
   /// The plain sum over expanded layers; the truth the table is tested against.
   Cost cost_by_layers(const space::Genome& genome) const;
   /// Exact smallest and largest cost any valid genome of the space can have (minimum over genes per block,
@@ -102,14 +103,32 @@ class CostModel {
   /// infinite score.
   template <class Score>
   std::optional<space::Genome> cheapest(Score score) const;
-  std::size_t table_index(int block, const space::BlockGenes& genes) const;
+  /// A block's costs, a table per metric: small enough to stay in the cache of a core. Which place the genes
+  /// of a block have: pointwise_at, depthwise_at and peak_at.
+  struct BlockTable {
+    std::array<std::vector<double>, kMetrics> pointwise;  ///< of both pointwise layers; not of the peak
+    std::array<std::vector<double>, kMetrics> depthwise;  ///< not of the peak
+    std::vector<double> peak;                             ///< of all three layers
+  };
+  std::size_t pointwise_at(const space::BlockGenes& genes) const {
+    return (genes.width * bits_ + genes.bits[space::kPwWeight]) * bits_ + genes.bits[space::kPwActivation];
+  }
+  std::size_t depthwise_at(int block, const space::BlockGenes& genes) const {
+    return ((genes.kernel * space_->blocks()[block].widths.size() + genes.width) * bits_ +
+            genes.bits[space::kDwWeight]) * bits_ + genes.bits[space::kDwActivation];
+  }
+  std::size_t peak_at(const space::BlockGenes& genes) const {
+    return (genes.width * bits_ + genes.bits[space::kPwActivation]) * bits_ + genes.bits[space::kDwActivation];
+  }
+  Cost block_cost(int block, const space::BlockGenes& genes) const;
 
   const space::SearchSpace* space_;
   std::shared_ptr<const Device> device_;
   Counting counting_;
   Cost fixed_;
   std::vector<double> layer_costs_;
-  std::vector<std::vector<Cost>> table_;  ///< per block; index from table_index
+  std::size_t bits_;               ///< choices of a bit gene
+  std::vector<BlockTable> tables_;  ///< per block
 };
 
 /// "bitfusion"; throws Error(usage) listing the names. A table of costs (layer_table.hpp) is a device too.

@@ -54,6 +54,7 @@ class Mlp {
  public:
   /// `calibration` inputs set the ranges of the int8 activations; other precisions need none.
   Mlp(const MlpWeights& weights, Precision precision, const Picks& calibration = {});
+  Mlp(Mlp&&) noexcept;
   ~Mlp();
   /// One output per input.
   void run(const Picks& picks, std::span<float> outputs);

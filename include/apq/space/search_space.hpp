@@ -58,8 +58,16 @@ class SearchSpace {
   const std::vector<BlockChoices>& blocks() const { return blocks_; }
   int stages() const { return static_cast<int>(options_.stages.size()); }
 
-  int depth(const Genome& g, int stage) const;
-  bool active(const Genome& g, int block) const;
+  int depth(const Genome& g, int stage) const { return options_.stages[stage].depths[g.depth[stage]]; }
+  bool active(const Genome& g, int block) const {
+    return blocks_[block].index < depth(g, blocks_[block].stage);
+  }
+  /// Calls visit(block) for the active blocks, first to last.
+  template <class Visit>
+  void for_each_active(const Genome& g, Visit visit) const {
+    for (int s = 0; s < stages(); ++s)
+      for (int b = first_block_of_stage_[s], end = b + depth(g, s); b < end; ++b) visit(b);
+  }
   int active_blocks(const Genome& g) const;
   int kernel(const Genome& g, int block) const;
   int width(const Genome& g, int block) const;

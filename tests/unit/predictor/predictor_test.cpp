@@ -102,6 +102,31 @@ TEST_F(PredictorTest, LearnsAnAdditiveFunctionOfArchitectureAndBits) {
   EXPECT_GT(test(fitted(true, 500), world_.pairs(500, true, 3)).kendall_tau, 0.8);
 }
 
+TEST_F(PredictorTest, AnEnsemblePredictsTheMeanOfItsMembers) {
+  options_.members = 3;
+  const Predictor ensemble = fitted(true, 200);
+  const auto weights = ensemble.weights();
+  const std::size_t one = (weights.size() - 3) / 3;
+  std::vector<space::Genome> genomes;
+  for (const Pair& pair : world_.pairs(50, true, 3)) genomes.push_back(pair.genome);
+  std::vector<double> mean(genomes.size()), single(genomes.size()), first;
+  options_.members = 1;
+  for (std::size_t m = 0; m < 3; ++m) {
+    std::vector<float> own(weights.begin() + static_cast<std::ptrdiff_t>(m * one),
+                           weights.begin() + static_cast<std::ptrdiff_t>((m + 1) * one));
+    own.insert(own.end(), weights.end() - 3, weights.end());
+    Predictor member(space_, true, options_, 1);
+    member.load(own);
+    member.predict(genomes, single);
+    for (std::size_t i = 0; i < genomes.size(); ++i) mean[i] += single[i] / 3;
+    if (m == 0) first = single;
+    EXPECT_EQ(single == first, m == 0);  // members differ
+  }
+  std::vector<double> predicted(genomes.size());
+  ensemble.predict(genomes, predicted);
+  for (std::size_t i = 0; i < genomes.size(); ++i) EXPECT_NEAR(predicted[i], mean[i], 1e-6);
+}
+
 TEST_F(PredictorTest, TransferBeatsScratchOnFewPairs) {
   double scratch = 0, transferred = 0;
   for (std::uint64_t seed = 1; seed <= 3; ++seed) {
