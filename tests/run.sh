@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds and runs the tests; the last line reads "N passed, N failed".
-#   tests/run.sh [--unit] [--slurm] [--preset NAME] [--build FOLDER]
-#     --unit      only the unit tests
-#     --slurm     also the job scripts on a Slurm of the test's own (tests/slurm): needs root and namespaces, and a
-#                 machine without other load
-#     --preset    CMake preset (default: ci, which makes warnings errors)
-#     --build     build folder (default: build/PRESET)
+#   tests/run.sh [--unit] [--without-slurm] [--preset NAME] [--build FOLDER]
+#     --unit            only the unit tests
+#     --without-slurm   not the job scripts on a Slurm of the test's own (tests/slurm), which needs root, network
+#                       namespaces and a machine without other load
+#     --preset          CMake preset (default: ci, which makes warnings errors)
+#     --build           build folder (default: build/PRESET)
 #   tests/run.sh --debian13      the unit tests on Debian 13 instead, see tests/debian13.sh. Not part of a plain
 #                                run because it downloads a second system and needs root.
 set -euo pipefail
@@ -14,14 +14,14 @@ root=$(dirname "$(dirname "$(readlink -f "$0")")")
 preset=ci
 build=
 select=()
-without=(-LE '^slurm$')
+without=()
 
 usage() { sed -n '2,10s/^# //p' "$0"; }
 
 while [[ $# -gt 0 ]]; do
   case "$1" in
     --unit) select+=(-L '^unit$') ;;
-    --slurm) without=() ;;
+    --without-slurm) without=(-LE '^slurm$') ;;
     --preset) preset=${2:?--preset needs a name}; shift ;;
     --build) build=${2:?--build needs a folder}; shift ;;
     --debian13) exec "$root/tests/debian13.sh" ;;

@@ -100,12 +100,16 @@ void add_check(CLI::App& app, Command& command) {
 
 void draw_breakdown(const config::Config& config, const std::string& genome, const fs::path& picture) {
   std::vector<std::pair<std::string, double>> bars;
+  double total = 0;
   for (const pipeline::LayerCost& l : pipeline::cost_breakdown(config, genome))
-    if (l.counted)
+    if (l.counted) {
       bars.emplace_back(
           fmt::format("{} W{}A{}", l.layer.name(), l.layer.weight_bits, l.layer.activation_bits),
           l.latency_ms);
-  report::draw_bars(bars, genome, picture);
+      total += l.latency_ms;
+    }
+  const auto title = fmt::format("{:.4g} ms in {} layers, {}", total, bars.size(), config.hardware.device);
+  report::draw_bars(bars, title, picture);
 }
 
 void add_cost(CLI::App& app, Command& command) {

@@ -7,8 +7,8 @@ set grid lc rgb '#e4e4e4' lt 1
 set key above left horizontal noenhanced Left reverse samplen 1.5 width 1 tc rgb '#303030'
 set xlabel 'predicted accuracy (%)'
 set ylabel 'measured accuracy (%)'
-set xrange [89.0082:93.6470]
-set yrange [89.0082:93.6470]
+set xrange [89.0480:93.6920]
+set yrange [89.0480:93.6920]
 set terminal svg size 760,460 font 'Helvetica,Arial,sans-serif,13' background rgb 'white' name 'predicted_measured'
 set output 'predicted_measured.svg'
 plot 'predicted_measured.csv' using (strcol(1) eq 'random' ? $2 : NaN):3 with points pt 6 ps 0.5 lc rgb '#8c8c8c' title 'random', \
