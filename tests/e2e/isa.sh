@@ -1,19 +1,30 @@
 #!/usr/bin/env bash
 # The integer executor must give the bits of the plain loops on every instruction set, those without exact int8
-# sums (VNNI) included. oneDNN reads the limit from the environment; sets above the CPU's own change nothing.
+# sums (VNNI) included, and kernels of our own must agree with their references on each that they are compiled for.
+# oneDNN and the program read the limit from the environment; sets above the CPU's own change nothing.
 set -euo pipefail
 
 export OMP_WAIT_POLICY=passive  # spinning threads make a busy machine slow
 test=${APQ_BUILD_DIR:?set it to the build folder}/tests/test_nn
 status=0
-for isa in SSE41 AVX2 AVX512_CORE AVX512_CORE_VNNI DEFAULT; do
-  if output=$(ONEDNN_MAX_CPU_ISA=$isa "$test" --gtest_filter='Integer*' --gtest_brief=1 2>&1) &&
+# agrees LIMIT FILTER: the tests of that name pass within the limit, and there are some.
+agrees() {
+  local output
+  if output=$(env "$1" "$test" --gtest_filter="$2" --gtest_brief=1 2>&1) &&
     grep -q '\[  PASSED  \] [1-9]' <<<"$output"; then
-    echo "$isa: exact"
+    echo "$1: agrees with the plain loops"
   else
-    echo "$isa: differs from the plain loops"
+    echo "$1: differs from the plain loops"
     echo "$output"
     status=1
   fi
-done
+}
+for isa in SSE41 AVX2 AVX512_CORE AVX512_CORE_VNNI DEFAULT; do agrees ONEDNN_MAX_CPU_ISA=$isa 'Integer*'; done
+for isa in generic avx2 avx512; do agrees APQ_MAX_ISA=$isa '*'; done
+if APQ_MAX_ISA=sse9 "$test" --gtest_filter='Mlp*' 2>&1 | grep -q 'there are generic, avx2, avx512'; then
+  echo "an unknown set is refused"
+else
+  echo "an unknown set is not refused"
+  status=1
+fi
 exit $status
