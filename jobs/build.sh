@@ -7,9 +7,10 @@ root=$(dirname "$(dirname "$(readlink -f "$0")")")
 
 # As many compilers as cores, but no more than one for every 1.5 GB of free memory.
 jobs() {
-  local by_memory
+  local by_memory may
   by_memory=$(awk '/^MemAvailable:/ { print int($2 / 1500000) }' /proc/meminfo)
-  local count=$(($(nproc) < by_memory ? $(nproc) : by_memory))
+  may=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)  # which nproc heeds
+  local count=$((may < by_memory ? may : by_memory))
   echo $((count > 0 ? count : 1))
 }
 

@@ -6,9 +6,10 @@ run_state() {
   [[ ! -f $1/status.json ]] || sed -n 's/.*"state"[[:space:]]*:[[:space:]]*"\([^"]*\)".*/\1/p' "$1/status.json"
 }
 
-# Cores of this machine that we may use; two hardware threads are one core.
+# Cores of this machine that we may use; two hardware threads are one core. nproc heeds OMP_NUM_THREADS unless told not to.
 cores() {
-  local real
+  local real may
   real=$(lscpu -p=CORE,SOCKET | grep -v '^#' | sort -u | wc -l)
-  echo $((real < $(nproc) ? real : $(nproc)))
+  may=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)
+  echo $((real < may ? real : may))
 }

@@ -61,7 +61,8 @@ weak_settings() {
 set_local_launch() {
   export OMP_NUM_THREADS=$threads
   if [[ $((ranks * threads)) -le $(cores) ]]; then launch=(mpirun -n "$ranks" --map-by "slot:PE=$threads" --bind-to core)
-  else launch=(mpirun -n "$ranks" --oversubscribe --bind-to none)
+  else  # threads that spin while they wait take the cores from those they wait for
+    launch=(mpirun -n "$ranks" --oversubscribe --bind-to none -x OMP_WAIT_POLICY=passive)
   fi
   [[ $(id -u) != 0 ]] || export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 }

@@ -53,6 +53,7 @@ int execute(Command& command) {
     comm = command.parallel ? comm::make_mpi() : comm::make_serial();
     log::setup({.rank = comm->rank()});
     fault::arm_from_environment(comm->rank());
+    pipeline::library_versions();  // refuses an unknown APQ_MAX_ISA before a thread of a team meets it
     command.action(*comm);
     return 0;
   } catch (const StoppedEarly& e) {

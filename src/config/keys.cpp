@@ -155,7 +155,8 @@ void describe(Visitor& v, PairsOptions& o) {
 }
 
 void describe(Visitor& v, predictor::PredictorOptions& o) {
-  v.key(number("members", 1, 100, "", "perceptrons, different in initial weights and order of pairs; their mean counts"),
+  v.key(number("members", 1, 100, "",
+               "perceptrons, different in initial weights and order of pairs; their mean counts"),
         &o.members);
   v.key(number("hidden", 1, 8192, "units", "of each of the three hidden layers"), &o.hidden);
   v.key(number("epochs", 1, 1e6, "epochs", "at most; the best held-out epoch is kept"), &o.epochs);
@@ -196,9 +197,12 @@ void describe(Visitor& v, island::ArchipelagoOptions& o) {
   v.key(choice("topology", island::topologies(), "who sends migrants to whom"), &o.topology);
   v.key(number("migration_interval", 0, 1e6, "generations", "between migrations; 0: never"),
         &o.migration_interval);
-  v.key(flag("spread", "islands divide the range between a budget and the next lower one, and their limits rise with each "
-               "measurement, to find a front"),
-        &o.spread);
+  v.key(
+      flag(
+          "spread",
+          "islands divide the range between a budget and the next lower one, and their limits rise with each "
+          "measurement, to find a front"),
+      &o.spread);
   v.key(number("migrants", 0, 1e5, "genomes", "sent to each neighbour, per budget"), &o.migrants);
   v.key(choice("selection", island::selections(), "who migrates"), &o.selection);
   v.key(choice("replacement", island::replacements(), "whose place migrants take"), &o.replacement);

@@ -43,7 +43,8 @@ double TrueEvaluator::integer_accuracy(const space::Genome& genome, const supern
 
 double TrueEvaluator::trained_accuracy(const space::Genome& genome, const supernet::QatOptions& qat,
                                        std::int64_t images, const std::function<void()>& beat) {
-  supernet::QatTrainer trainer(*net_, genome, *data_, qat, 0, 1, [](std::span<float>) {}, executor_);
+  supernet::QatTrainer trainer(
+      *net_, genome, *data_, qat, 0, 1, [](std::span<float>) {}, executor_);
   while (!trainer.done()) {
     trainer.advance();
     beat();

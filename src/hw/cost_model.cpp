@@ -150,7 +150,10 @@ std::vector<double> ask(const Device& device, const std::vector<space::LayerSpec
 
 CostModel::CostModel(const space::SearchSpace& space, std::shared_ptr<const Device> device, Counting counting,
                      std::span<const double> known)
-    : space_(&space), device_(std::move(device)), counting_(counting), bits_(space.options().bits.size()),
+    : space_(&space),
+      device_(std::move(device)),
+      counting_(counting),
+      bits_(space.options().bits.size()),
       tables_(space.blocks().size()) {
   const std::vector<space::LayerSpec> layers = distinct_layers(space, counting);
   if (known.size() == 2 * layers.size()) {

@@ -123,9 +123,9 @@ Archipelago::Archipelago(comm::Communicator& comm, const space::SearchSpace& spa
   for (int id = comm.rank(); id < options_.islands; id += comm.size()) {
     Island island{id, {}, {}};
     for (std::size_t b = 0; b < budgets_.size(); ++b)
-      island.populations.push_back({search::make_algorithm(algorithm, space, budgets_[b], evolution, seed,
-                                                           population_key(id, b)),
-                                    search::Front(budgets_[b].metric)});
+      island.populations.push_back(
+          {search::make_algorithm(algorithm, space, budgets_[b], evolution, seed, population_key(id, b)),
+           search::Front(budgets_[b].metric)});
     islands_.push_back(std::move(island));
   }
   open(1);
@@ -535,7 +535,7 @@ void Archipelago::load(const io::Archive& archive) {
     const auto found = std::ranges::find(islands_, i, &Island::id);
     if (found == islands_.end()) continue;
     for (Population& population : found->populations) {
-      population.algorithm->set_population(read(reader, *space_), generation);
+      population.algorithm->restore(read(reader, *space_), generation);
       auto former = read_members(reader, *space_);
       population.front.restore(read_members(reader, *space_), std::move(former));
     }

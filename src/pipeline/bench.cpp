@@ -164,6 +164,7 @@ std::string bench_search(comm::Communicator& comm, const config::Config& config,
   Json phases = Json::object();
   for (std::size_t i = 0; i < std::size(names); ++i) phases[names[i]] = all[4 + i] / total;
   const double hidden = config.predictor.hidden;
+  const double flop = scored * 4 * hidden * hidden * config.predictor.members;
   const Json result{{"ranks", comm.size()},
                     {"threads", config.threads},
                     {"algorithm", config.search.algorithm},
@@ -177,7 +178,7 @@ std::string bench_search(comm::Communicator& comm, const config::Config& config,
                     {"costed_per_s", (drawn + scored) / seconds},
                     {"generated_per_s", drawn / seconds},
                     {"known_already_per_s", known / seconds},
-                    {"product_gflop_per_s", scored * 4 * hidden * hidden / seconds / 1e9},
+                    {"product_gflop_per_s", flop / seconds / 1e9},
                     {"share_of_time", phases},
                     {"messages", all[10]},
                     {"message_bytes", all[11]},
@@ -190,8 +191,8 @@ std::string bench_search(comm::Communicator& comm, const config::Config& config,
       "costed     {:12.0f} genomes/s\ngenerated  {:12.0f} genomes/s\nknown      {:12.0f} genomes/s\n",
       config.search.islands.islands, world.budgets.size(), config.search.algorithm,
       config.search.islands.mode, generations, comm.size(), config.threads, seconds, scored / seconds,
-      config.predictor.inference, scored * 4 * hidden * hidden / seconds / 1e9, (drawn + scored) / seconds,
-      drawn / seconds, known / seconds);
+      config.predictor.inference, flop / seconds / 1e9, (drawn + scored) / seconds, drawn / seconds,
+      known / seconds);
   for (const auto& [name, share] : phases.items())
     text += fmt::format("{:11} {:6.2f} % of the time\n", name, 100 * share.get<double>());
   text += fmt::format("messages    {:.0f}, {:.0f} bytes\n", all[10], all[11]);

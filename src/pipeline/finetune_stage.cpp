@@ -97,8 +97,8 @@ void train(Context& c, std::vector<Job>& jobs) {
   Progress progress("fine-tuning", static_cast<std::int64_t>(jobs.size()) * qat.steps, c.comm.root());
   for (bool first = true; current < jobs.size(); ++current, first = false) {
     Job& job = jobs[current];
-    supernet::QatTrainer trainer(*net, job.start.genome, *c.data, qat, c.comm.rank(),
-                                 c.comm.size(), c.sum_over_ranks(), executor);
+    supernet::QatTrainer trainer(*net, job.start.genome, *c.data, qat, c.comm.rank(), c.comm.size(),
+                                 c.sum_over_ranks(), executor);
     if (first && state && state->has("step")) {
       const auto values = state->floats("values"), velocity = state->floats("velocity");
       validate(values.size() == trainer.model().values.size() && velocity.size() == trainer.velocity().size(),

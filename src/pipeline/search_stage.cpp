@@ -108,16 +108,16 @@ void Search::save(bool islands_moved) {
 }
 
 void Search::resume(const io::Archive& a) {
+  measured_at_ = a.integer("measured_at");
+  open_range();
   islands_.load(a);
   islands_state_ = islands_.save();
   int8_.load(a.floats("predictor"));
   quality_ = a.text("quality");
-  measured_at_ = a.integer("measured_at");
   measured_ = read_measured(c_.space, a.text("measured"), "checkpoint", c_.budgets);
   const auto index = a.integers("pending.index");
   const auto accuracy = a.doubles("pending.accuracy");
   for (std::size_t i = 0; i < index.size() && i < accuracy.size(); ++i) pending_[index[i]] = accuracy[i];
-  open_range();
 }
 
 /// For every island and budget the best elites that nobody measured yet.
@@ -180,8 +180,8 @@ void Search::refit() {
   islands_.rescore(predicted_);
 }
 
-/// From one measurement to the next every island's limit rises, so that no two elites are asked for at the same
-/// cost.
+/// From one measurement to the next every island's limit rises: elites are asked for at limits that all
+/// differ.
 void Search::open_range() {
   const auto& options = c_.config.search;
   const std::int64_t interval = options.evaluation_interval;
@@ -193,8 +193,8 @@ void Search::open_range() {
 void Search::measure_elites() {
   measure(candidates(), fmt::format("measuring elites of generation {}", islands_.generation()));
   measured_at_ = islands_.generation();
-  refit();
   open_range();
+  refit();
 }
 
 /// As many random networks within the budgets, measured the same way.

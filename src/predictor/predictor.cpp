@@ -127,8 +127,8 @@ Quality Predictor::fit(std::span<const Pair> pairs) {
   const Samples training = samples(parts.training), held_out = samples(parts.held_out);
   int epochs = 0;
   for (std::size_t m = 0; m < members_.size(); ++m)
-    epochs = std::max(epochs, train(shape, options_, seed_, static_cast<int>(m), groups, training, held_out,
-                                    members_[m]));
+    epochs = std::max(
+        epochs, train(shape, options_, seed_, static_cast<int>(m), groups, training, held_out, members_[m]));
   trained_ = true;
   inference_.reset();
 
@@ -208,8 +208,7 @@ struct Predictor::Inference {
 
 void Predictor::predict(std::span<const space::Genome> genomes, std::span<double> accuracy) const {
   APQ_ASSERT(trained_ && genomes.size() == accuracy.size());
-  if (!inference_)
-    inference_ = std::make_shared<Inference>(*space_, with_bits_, options_, members_, seed_);
+  if (!inference_) inference_ = std::make_shared<Inference>(*space_, with_bits_, options_, members_, seed_);
   Inference& now = *inference_;
   now.picks.clear();
   for (const space::Genome& genome : genomes) now.first.pick(genome, now.picks);

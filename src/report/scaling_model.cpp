@@ -66,8 +66,8 @@ Prediction predict(const PhaseWork& work, const TwoRankSums& network, double ran
     terms["too few networks to measure at once"] =
         std::max(0.0, work.batches * std::ceil(batch / ranks) - ideal) * each * slower;
     // Rank 0 hands out the items, one after the other; at the end of a batch all hear the results.
-    terms["handing out networks"] = work.items * grown * (ranks > 1 ? network.front().second : 0) +
-                                    work.batches * 2 * agreement;
+    terms["handing out networks"] =
+        work.items * grown * (ranks > 1 ? network.front().second : 0) + work.batches * 2 * agreement;
   }
   if (work.islands > 0) {
     const double islands = work.islands * grown, evolve = std::max(0.0, compute);

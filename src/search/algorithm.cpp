@@ -119,6 +119,12 @@ void Algorithm::set_population(std::vector<Individual> candidates, std::int64_t 
   generation_ = generation;
 }
 
+void Algorithm::restore(std::vector<Individual> population, std::int64_t generation) {
+  validate(!population.empty(), ErrorKind::checkpoint, "a saved population is empty start the search afresh");
+  population_ = std::move(population);
+  generation_ = generation;
+}
+
 void Algorithm::initialise(Evaluator& evaluator, const space::Genome& smallest) {
   set_population(scored(evaluator, first(evaluator, smallest)), 0);
 }

@@ -9,7 +9,7 @@
 
 namespace apq::supernet {
 
-/// Data-order stream of supernet training; quantization-aware runs use the hash of their genome.
+/// Data-order streams of supernet training and of all quantization-aware training.
 inline constexpr std::uint64_t kSupernetStream = 0, kQatStream = 1;
 
 /// Linear ramp over the first 2 %, then cosine to zero.

@@ -142,5 +142,9 @@ code=0
 wait "$script" 2>/dev/null || code=$?
 expect "USR1 is passed on as USR2, and the job requeued" requeued
 
+# Scripts decide by the number of cores how ranks are placed; OMP_NUM_THREADS, which nproc heeds, is no such number.
+same_cores() { [[ $(env -u OMP_NUM_THREADS bash -c ". $source_dir/jobs/lib.sh; cores") == "$(OMP_NUM_THREADS=1 bash -c ". $source_dir/jobs/lib.sh; cores")" ]]; }
+expect "OMP_NUM_THREADS does not change the number of cores" same_cores
+
 echo "job_script: $failures wrong"
 [[ $failures == 0 ]]

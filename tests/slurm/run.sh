@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC2016,SC2317  # functions are called by check, within and traps; bash -c has dollars of its own
 # The job scripts under a real Slurm of four nodes on this machine (cluster.sh): what "apq jobs init" writes is submitted,
-# interrupted in every way a cluster knows, and must end with the bytes of an undisturbed run. As root, about five minutes.
+# interrupted in every way a cluster knows, and must end with the bytes of an undisturbed run. As root, about four minutes.
 #   APQ=PROGRAM APQ_SOURCE_DIR=FOLDER tests/slurm/run.sh      APQ_KEEP=1 keeps logs and runs
 set -euo pipefail
 

@@ -115,10 +115,13 @@ class CostModel {
   }
   std::size_t depthwise_at(int block, const space::BlockGenes& genes) const {
     return ((genes.kernel * space_->blocks()[block].widths.size() + genes.width) * bits_ +
-            genes.bits[space::kDwWeight]) * bits_ + genes.bits[space::kDwActivation];
+            genes.bits[space::kDwWeight]) *
+               bits_ +
+           genes.bits[space::kDwActivation];
   }
   std::size_t peak_at(const space::BlockGenes& genes) const {
-    return (genes.width * bits_ + genes.bits[space::kPwActivation]) * bits_ + genes.bits[space::kDwActivation];
+    return (genes.width * bits_ + genes.bits[space::kPwActivation]) * bits_ +
+           genes.bits[space::kDwActivation];
   }
   Cost block_cost(int block, const space::BlockGenes& genes) const;
 
@@ -127,7 +130,7 @@ class CostModel {
   Counting counting_;
   Cost fixed_;
   std::vector<double> layer_costs_;
-  std::size_t bits_;               ///< choices of a bit gene
+  std::size_t bits_;                ///< choices of a bit gene
   std::vector<BlockTable> tables_;  ///< per block
 };
 

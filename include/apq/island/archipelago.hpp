@@ -79,7 +79,7 @@ class Archipelago {
   /// same number of steps.
   void step(search::Evaluator& evaluator);
   /// Sets the limit of island i of n to floor + (limit - floor) * (i + share) / n of each budget, so that
-  /// elites taken at growing shares lie evenly along a front. 0 < share <= 1, at first 1; it must not
+  /// elites taken at growing shares spread along a front. 0 < share <= 1, at first 1; it must not
   /// fall below that of the present populations. Without effect when islands do not spread.
   void open(double share);
   /// Scores everybody again (after a new predictor).

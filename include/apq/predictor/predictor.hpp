@@ -48,9 +48,9 @@ Quality quality(std::span<const double> predicted, std::span<const double> measu
 
 /// Multi-layer perceptron of APQ section 3.2: one-hot slots -> hidden -> hidden -> hidden -> 1, ReLU between.
 /// The quantization-aware form has the same trunk and one more input map for the bit slots, added before the
-/// first ReLU. The first layer is a sum of rows picked by genes. Targets are normalised inside. An ensemble is
-/// several of them trained on the same pairs; their mean errs less, and a search that looks for the highest
-/// prediction finds fewer errors. The space must outlive the predictor.
+/// first ReLU. The first layer is a sum of rows picked by genes. Targets are normalised inside. An ensemble
+/// is several of them trained on the same pairs; their mean errs less, and a search that looks for the
+/// highest prediction finds fewer errors. The space must outlive the predictor.
 class Predictor {
  public:
   Predictor() = default;
@@ -61,11 +61,12 @@ class Predictor {
   bool with_bits() const { return with_bits_; }
   bool trained() const { return trained_; }
 
-  /// Trains from the present weights with Adam on squared error and keeps those of the best held-out epoch, for
-  /// each member; the figures are of the mean on the held-out pairs, `epochs` is the longest. Whether a pair is held out depends on seed and genome only: never
-  /// on the other pairs, so what was trained on is not tested on after more pairs came in. Fewer than 10
-  /// pairs (or held-out ones fewer than 2) are all used for both. Throws Error(data) for no pairs,
-  /// Error(numeric) for an accuracy that is no number and when training diverges.
+  /// Trains from the present weights with Adam on squared error and keeps those of the best held-out epoch,
+  /// for each member; the figures are of the mean on the held-out pairs, `epochs` is the longest. Whether a
+  /// pair is held out depends on seed and genome only: never on the other pairs, so what was trained on is
+  /// not tested on after more pairs came in. Fewer than 10 pairs (or held-out ones fewer than 2) are all used
+  /// for both. Throws Error(data) for no pairs, Error(numeric) for an accuracy that is no number and when
+  /// training diverges.
   Quality fit(std::span<const Pair> pairs);
   /// Takes over trunk and output of a trained fp32 predictor of the same space, `hidden` and members (APQ
   /// section 3.3); the bit map keeps its random initialisation. What was taken over learns at `trunk_rate`.
@@ -75,9 +76,10 @@ class Predictor {
   /// genomes are batched, on whatever rank and number of threads.
   void predict(std::span<const space::Genome> genomes, std::span<double> accuracy) const;
 
-  /// All numbers, for broadcasting and saving, in this order: of every member first layer [slots][hidden] and bias [hidden],
-  /// second [hidden][hidden] and bias, third [hidden][hidden] and bias, output [hidden] and bias; then mean
-  /// and deviation of the targets, 1 if transferred (else 0). `load` throws Error(checkpoint) for another shape.
+  /// All numbers, for broadcasting and saving, in this order: of every member first layer [slots][hidden] and
+  /// bias [hidden], second [hidden][hidden] and bias, third [hidden][hidden] and bias, output [hidden] and
+  /// bias; then mean and deviation of the targets, 1 if transferred (else 0). `load` throws Error(checkpoint)
+  /// for another shape.
   std::vector<float> weights() const;
   void load(std::span<const float> weights);
 

@@ -77,9 +77,10 @@ class Algorithm {
   virtual std::vector<space::Genome> children(const Evaluator& evaluator) const = 0;
   /// The children with their scores; ends the generation.
   void accept(std::vector<Individual> children);
-  /// Whoever of these may live becomes the population: after `first` was scored, from a saved state, or after
-  /// a migration.
+  /// Whoever of these may live becomes the population: after `first` was scored or after a migration.
   void set_population(std::vector<Individual> candidates, std::int64_t generation);
+  /// A saved population as it was, order included.
+  void restore(std::vector<Individual> population, std::int64_t generation);
 
   /// The same with a call of the evaluator each.
   void initialise(Evaluator& evaluator, const space::Genome& smallest);

@@ -153,9 +153,10 @@ struct QatOptions {
 
 /// Quantization-aware training of one extracted sub-network (APQ section 3.3 and the code's schedule):
 /// recalibrate, fold normalisation, calibrate quantizers, train with straight-through rounding; with
-/// distillation the largest network of the supernet, in float, is the teacher. All networks see the same images
-/// in the same order, so that their accuracies differ by what they are and less by what they happened to see.
-/// With one rank and the identity sum the result depends on the genome, weights, data and options only.
+/// distillation the largest network of the supernet, in float, is the teacher. All networks see the same
+/// images in the same order, so that their accuracies differ by what they are and less by what they happened
+/// to see. With one rank and the identity sum the result depends on the genome, weights, data and options
+/// only.
 class QatTrainer {
  public:
   QatTrainer(Supernet& net, const space::Genome& genome, const data::Dataset& data, const QatOptions& options,

@@ -49,6 +49,40 @@ TEST_F(ArchipelagoTest, ARunSplitBySaveAndLoadEqualsTheStraightRunByteForByte) {
   EXPECT_EQ(frame(std::move(resumed)), straight);
 }
 
+TEST_F(ArchipelagoTest, ASplitRunIsExactForEveryAlgorithmWhileLimitsRise) {
+  for (const std::string& algorithm : search::algorithms()) {
+    const auto make_spread = [&] {
+      Archipelago archipelago(*comm_, space_, {{0, 50, "a", 20}, {1, 80, "b", 30}},
+                              {space_.smallest(), space_.smallest()}, evolution_, {4, "ring", 3, 4}, 11,
+                              algorithm);
+      archipelago.open(0.5);
+      return archipelago;
+    };
+    const auto steps = [&](Archipelago& archipelago, int from, int to) {
+      for (int g = from; g < to; ++g) {
+        if (g == 10) {
+          archipelago.open(1);
+          archipelago.rescore(evaluator_);
+        }
+        archipelago.step(evaluator_);
+      }
+    };
+    Archipelago straight = make_spread();
+    straight.initialise(evaluator_);
+    steps(straight, 0, 20);
+    const auto expected = frame(std::move(straight));
+    for (const int split : {4, 8, 9, 10, 15}) {
+      Archipelago first = make_spread(), then = make_spread();
+      first.initialise(evaluator_);
+      steps(first, 0, split);
+      if (split > 10) then.open(1);
+      then.load(io::Archive::from_frame(frame(std::move(first)), "search", "memory"));
+      steps(then, split, 20);
+      EXPECT_EQ(frame(std::move(then)), expected) << algorithm << " split at " << split;
+    }
+  }
+}
+
 TEST_F(ArchipelagoTest, IslandsDivideTheRangeBelowALimitWhenAskedTo) {
   const double floor = 20, limit = 60;
   for (const bool spread : {true, false}) {
