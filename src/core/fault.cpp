@@ -30,6 +30,7 @@ constexpr std::array kActions{
            [] {
              for (;;) sleep(1000);
            }},
+    Action{"slow", 0, [] { usleep(25'000); }},
     Action{"throw", 0, [] { fail(ErrorKind::internal, "a fault was asked for (APQ_FAULT)"); }},
     Action{"EIO", EIO},
     Action{"ENOSPC", ENOSPC},

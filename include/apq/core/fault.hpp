@@ -14,6 +14,7 @@ namespace apq::fault {
 ///   kill     SIGKILL to this process
 ///   freeze   SIGSTOP to this process
 ///   hang     sleeps for ever
+///   slow     sleeps 25 ms
 ///   throw    Error(internal)
 ///   EIO, ENOSPC, EDQUOT, EMFILE    the system call fails with this errno
 /// Error(usage) for anything else. Points are named where they lie: grep for fault::point.
