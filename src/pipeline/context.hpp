@@ -17,6 +17,7 @@
 #include "apq/data/dataset.hpp"
 #include "apq/hw/cost_model.hpp"
 #include "apq/io/archive.hpp"
+#include "apq/predictor/predictor.hpp"
 #include "apq/search/evolution.hpp"
 #include "apq/space/search_space.hpp"
 #include "apq/supernet/supernet.hpp"
@@ -120,6 +121,11 @@ void measure(Context& context, const std::vector<space::Genome>& genomes,
              std::map<std::int64_t, double>& results, const std::string& title,
              const std::function<double(const space::Genome&, const comm::Beat&)>& compute,
              const std::function<void()>& save);
+
+/// Fits a predictor to the root's pairs. The root trains it, or its members are trained on all ranks at once;
+/// at the end every rank has the same one. Collective.
+predictor::Quality fit(comm::Communicator& comm, const space::SearchSpace& space,
+                       predictor::Predictor& predictor, const std::vector<predictor::Pair>& pairs);
 
 /// The trained supernet of the run. Collective.
 std::unique_ptr<supernet::Supernet> load_supernet(const Context& context);

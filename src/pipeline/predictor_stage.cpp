@@ -10,17 +10,20 @@
 namespace apq::pipeline {
 
 void run_predictor(Context& c) {
-  if (!c.comm.root()) return;
   const auto& options = c.config.predictor;
-  const auto fp32_pairs = read_pairs_fp32(c.space, c.artifact("pairs_fp32.csv", "collect"));
-  auto int8_pairs = read_pairs_int8(c.space, c.artifact("pairs_int8.csv", "collect"));
-  std::erase_if(int8_pairs, [](const Measured& m) { return m.source != "sample"; });
-
+  std::vector<predictor::Pair> fp32_pairs;
+  std::vector<Measured> int8_pairs;
+  if (c.comm.root()) {
+    fp32_pairs = read_pairs_fp32(c.space, c.artifact("pairs_fp32.csv", "collect"));
+    int8_pairs = read_pairs_int8(c.space, c.artifact("pairs_int8.csv", "collect"));
+    std::erase_if(int8_pairs, [](const Measured& m) { return m.source != "sample"; });
+  }
   predictor::Predictor fp32(c.space, false, options, c.config.seed);
-  const auto fp32_quality = fp32.fit(fp32_pairs);
+  const auto fp32_quality = fit(c.comm, c.space, fp32, fp32_pairs);
   predictor::Predictor int8(c.space, true, options, c.config.seed);
   if (options.transfer) int8.transfer_from(fp32);
-  const auto int8_quality = int8.fit(as_pairs(int8_pairs));
+  const auto int8_quality = fit(c.comm, c.space, int8, as_pairs(int8_pairs));
+  if (!c.comm.root()) return;
   c.note(fmt::format("predictor: float, on {} held-out pairs: Kendall tau {:.3f}, pairwise {:.1f} %",
                      fp32_quality.pairs, fp32_quality.kendall_tau, 100 * fp32_quality.pairwise_accuracy));
   c.note(fmt::format("predictor: int8 ({}), on {} held-out pairs: Kendall tau {:.3f}, pairwise {:.1f} %",

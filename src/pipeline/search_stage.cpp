@@ -157,26 +157,22 @@ void Search::measure(std::vector<Measured> batch, const std::string& title) {
   pending_.clear();
 }
 
-/// Rank 0 trains on all pairs so far and broadcasts; every population is scored again.
+/// A new predictor from all pairs so far, the same on all ranks; every population is scored again.
 void Search::refit() {
-  io::Archive fitted;
+  auto pairs = as_pairs(samples_);
+  for (const auto& p : as_pairs(measured_)) pairs.push_back(p);
+  const Timer timer;
+  predictor::Predictor fresh(c_.space, true, c_.config.predictor, c_.config.seed);
+  if (c_.config.predictor.transfer) fresh.transfer_from(fp32_);
+  const auto quality = fit(c_.comm, c_.space, fresh, pairs);
   if (c_.comm.root()) {
-    auto pairs = as_pairs(samples_);
-    for (const auto& p : as_pairs(measured_)) pairs.push_back(p);
-    const Timer timer;
-    predictor::Predictor fresh(c_.space, true, c_.config.predictor, c_.config.seed);
-    if (c_.config.predictor.transfer) fresh.transfer_from(fp32_);
-    const auto quality = fresh.fit(pairs);
     c_.note(fmt::format("search: predictor refitted on {} int8 pairs; Kendall tau {:.3f} on {} held-out ones",
                         pairs.size(), quality.kendall_tau, quality.pairs));
     c_.work["refits"] += 1;
     c_.work["refit_seconds"] += timer.seconds();
-    fitted.put("int8", fresh.weights());
-    fitted.put("quality", append_refit(quality_, quality));
   }
-  broadcast(c_.comm, fitted);
-  int8_.load(fitted.floats("int8"));
-  quality_ = fitted.text("quality");
+  int8_ = std::move(fresh);
+  quality_ = append_refit(quality_, quality);
   islands_.rescore(predicted_);
 }
 

@@ -93,7 +93,7 @@ Predictor::Predictor(const space::SearchSpace& space, bool with_bits, const Pred
   }
 }
 
-Quality Predictor::fit(std::span<const Pair> pairs) {
+Quality Predictor::fit(std::span<const Pair> pairs, const Team& team) {
   APQ_ASSERT(space_ != nullptr);
   validate(!pairs.empty(), ErrorKind::data, "the predictor has nothing to learn from (0 pairs) measure some");
   for (const Pair& pair : pairs)
@@ -125,10 +125,18 @@ Quality Predictor::fit(std::span<const Pair> pairs) {
   const Group groups[] = {
       {0, bit_rows, trunk}, {bit_rows, shape.first_bias(), rate}, {shape.first_bias(), shape.size(), trunk}};
   const Samples training = samples(parts.training), held_out = samples(parts.held_out);
+  for (std::size_t m = static_cast<std::size_t>(team.rank); m < members_.size();
+       m += static_cast<std::size_t>(team.size)) {
+    const int epochs =
+        train(shape, options_, seed_, static_cast<int>(m), groups, training, held_out, members_[m]);
+    members_[m].push_back(static_cast<float>(epochs));  // goes along in the exchange
+  }
+  team.exchange(members_);
   int epochs = 0;
-  for (std::size_t m = 0; m < members_.size(); ++m)
-    epochs = std::max(
-        epochs, train(shape, options_, seed_, static_cast<int>(m), groups, training, held_out, members_[m]));
+  for (auto& member : members_) {
+    epochs = std::max(epochs, static_cast<int>(member.back()));
+    member.pop_back();
+  }
   trained_ = true;
   inference_.reset();
 

@@ -87,6 +87,7 @@ Run read_run(const fs::path& folder) {
     if (work.name == "search") {
       work.islands = config.search.islands.islands;
       work.generations = config.search.generations;
+      work.members = config.predictor.members;
       work.batches = work.refits + (config.search.random_baseline ? 1 : 0);
     } else if (work.name == "collect") {
       work.batches = 2;
@@ -341,8 +342,8 @@ std::string markdown(const Study& study, const std::vector<Run>& runs) {
       "- training: round(steps / P) x (step + sum of gradients + 1/16 agreement);\n"
       "- measuring networks: per batch, ceil(networks / P) x (time of one); rank 0 hands each out in one "
       "message time;\n"
-      "- islands: ceil(islands / P) x (time of one); two agreements per generation; each refit on rank 0 "
-      "while all wait.\n\n"
+      "- islands: ceil(islands / P) x (time of one); two agreements per generation;\n"
+      "- refits: ceil(members / P) x (time of one member).\n\n"
       "Not in it: noise, networks that take unequally long, contention for a shared network or file system. "
       "One node's\n"
       "figures say nothing about another network: measure that with `jobs/scaling.sh --nodes=2`.\n",

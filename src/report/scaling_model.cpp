@@ -74,7 +74,8 @@ Prediction predict(const PhaseWork& work, const TwoRankSums& network, double ran
     terms["compute"] += evolve * grown / ranks * slower;
     terms["too few islands"] =
         evolve / work.islands * (std::ceil(islands / ranks) - islands / ranks) * slower;
-    terms["refit of the predictor on rank 0"] = work.refit_seconds * grown;
+    terms["refit of the predictor"] =
+        work.refit_seconds * grown * std::ceil(work.members / ranks) / work.members;
     terms["agreement of all ranks"] = (2 * work.generations + 4 * work.refits) * agreement;
   } else {
     // Reading, writing, and all of the predictor's training, whose pairs grow.

@@ -21,7 +21,8 @@ struct PhaseWork {
   double items = 0;           ///< networks measured, each on one rank
   double item_seconds = 0;    ///< of all of them
   double batches = 1;         ///< in which they are handed out; all ranks wait for each
-  double refits = 0;          ///< of the predictor, on rank 0 while the others wait
+  double refits = 0;          ///< of the predictor, each member on one rank, while the others wait
+  double members = 1;         ///< of the predictor
   double refit_seconds = 0;   ///< of all of them
   double islands = 0;         ///< populations; what is left of the time is theirs
   double generations = 0;     ///< after each of which all ranks agree whether to go on

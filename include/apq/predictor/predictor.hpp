@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -46,6 +47,15 @@ struct Quality {
 /// Everything but `epochs`.
 Quality quality(std::span<const double> predicted, std::span<const double> measured);
 
+/// Processes that share the training of an ensemble: this one trains the members rank, rank + size and so on.
+/// `exchange(members)` then gives every process the numbers that the others trained, and fails on all when it
+/// fails on one.
+struct Team {
+  int rank = 0;
+  int size = 1;
+  std::function<void(std::vector<std::vector<float>>& members)> exchange = [](auto&) {};
+};
+
 /// Multi-layer perceptron of APQ section 3.2: one-hot slots -> hidden -> hidden -> hidden -> 1, ReLU between.
 /// The quantization-aware form has the same trunk and one more input map for the bit slots, added before the
 /// first ReLU. The first layer is a sum of rows picked by genes. Targets are normalised inside. An ensemble
@@ -66,8 +76,8 @@ class Predictor {
   /// pair is held out depends on seed and genome only: never on the other pairs, so what was trained on is
   /// not tested on after more pairs came in. Fewer than 10 pairs (or held-out ones fewer than 2) are all used
   /// for both. Throws Error(data) for no pairs, Error(numeric) for an accuracy that is no number and when
-  /// training diverges.
-  Quality fit(std::span<const Pair> pairs);
+  /// training diverges. A team of processes with the same pairs ends with the predictor of one that is alone.
+  Quality fit(std::span<const Pair> pairs, const Team& team = {});
   /// Takes over trunk and output of a trained fp32 predictor of the same space, `hidden` and members (APQ
   /// section 3.3); the bit map keeps its random initialisation. What was taken over learns at `trunk_rate`.
   void transfer_from(const Predictor& fp32);

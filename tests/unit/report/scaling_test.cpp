@@ -80,6 +80,13 @@ TEST(ScalingModel, MoreRanksThanIslandsIdle) {
   EXPECT_NEAR(predict(search, kNetwork, 8, true).terms.at("too few islands"), 0, 1e-9);
 }
 
+TEST(ScalingModel, EachMemberOfTheEnsembleIsRefittedOnOneRank) {
+  const PhaseWork search{
+      .name = "search", .seconds = 10, .refits = 2, .members = 5, .refit_seconds = 5, .islands = 4};
+  EXPECT_NEAR(predict(search, kNetwork, 2, false).terms.at("refit of the predictor"), 3, 1e-9);
+  EXPECT_NEAR(predict(search, kNetwork, 64, false).terms.at("refit of the predictor"), 1, 1e-9);
+}
+
 TEST(ScalingModel, RanksWithoutACoreOfTheirOwnShareTheCores) {
   const PhaseWork training{.name = "supernet", .seconds = 8, .sums = 8, .sum_bytes = 8};
   EXPECT_NEAR(predict(training, kNetwork, 4, false, 2).terms.at("compute"), 4, 1e-9);
