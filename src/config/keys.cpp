@@ -221,6 +221,9 @@ void describe(Visitor& v, SearchOptions& o) {
   v.key(number("evaluated_elites", 1, 1e5, "genomes", "measured per island and budget each time"),
         &o.evaluated_elites);
   v.key(flag("random_baseline", "measure as many random genomes for comparison"), &o.random_baseline);
+  v.key(
+      flag("uniform_baseline", "measure the best genomes whose layers all have the same bits for comparison"),
+      &o.uniform_baseline);
   v.group("evolution", "one population", [&] { describe(v, o.evolution); });
   v.group("islands", "populations that exchange elites", [&] { describe(v, o.islands); });
 }

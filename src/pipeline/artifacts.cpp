@@ -113,7 +113,7 @@ std::string pareto_csv(const space::SearchSpace& space, const hw::CostModel& cos
                        const std::vector<search::Budget>& budgets, const std::vector<Measured>& measured) {
   io::CsvWriter csv(
       with_costs({"source", "budget", "front"}, {"accuracy_predicted", "accuracy_validation", "genome"}));
-  for (const std::string source : {"islands", "random"}) {
+  for (const std::string source : {"islands", "random", "uniform"}) {
     const auto front = search::pareto_front(individuals(costs, measured, source), 0);
     std::size_t index = 0;
     for (const Measured& m : measured) {

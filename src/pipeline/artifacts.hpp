@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 struct Measured {
   space::Genome genome;
   int budget = 0;
-  std::string source;    ///< sample, islands, random
+  std::string source;    ///< sample, islands, random, uniform
   double predicted = 0;  ///< by the predictor of its time; 0 for samples
   double accuracy = 0;   ///< validation
 };

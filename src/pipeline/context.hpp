@@ -127,6 +127,10 @@ void measure(Context& context, const std::vector<space::Genome>& genomes,
 predictor::Quality fit(comm::Communicator& comm, const space::SearchSpace& space,
                        predictor::Predictor& predictor, const std::vector<predictor::Pair>& pairs);
 
+/// Generations of synchronous islands after which all ranks agree whether to stop or to save. More often,
+/// ranks would wait for whoever is late for a moment; migrations make them wait anyway.
+inline constexpr std::int64_t kGenerationsPerAgreement = 10;
+
 /// The trained supernet of the run. Collective.
 std::unique_ptr<supernet::Supernet> load_supernet(const Context& context);
 

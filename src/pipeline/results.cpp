@@ -25,29 +25,31 @@ Json cost_json(const hw::Cost& cost) {
   return json;
 }
 
-/// Islands against random search on the networks measured, in accuracy and latency.
+/// Islands against random search and uniform bits on the networks measured, in accuracy and latency.
 Json comparison(const Context& c) {
   const auto measured = read_measured(c.space, io::read_text(c.out / "pareto.csv"), "pareto.csv", c.budgets);
-  const auto islands = individuals(c.costs, measured, "islands"),
-             random = individuals(c.costs, measured, "random");
   double worst = 1, slowest = 0;
-  for (const auto* list : {&islands, &random})
-    for (const auto& i : *list) {
-      worst = std::min(worst, i.score.accuracy);
-      slowest = std::max(slowest, i.score.costs[0]);
-    }
-  const auto dominated = std::count_if(random.begin(), random.end(), [&](const auto& r) {
-    return std::any_of(islands.begin(), islands.end(),
-                       [&](const auto& i) { return search::dominates(i.score, r.score, 0); });
-  });
-  return {{"evaluations", islands.size()},
-          {"random_evaluations", random.size()},
-          {"reference_accuracy", worst},
-          {"reference_latency_ms", slowest},
-          {"islands_hypervolume", search::hypervolume(islands, 0, worst, slowest)},
-          {"random_hypervolume", search::hypervolume(random, 0, worst, slowest)},
-          {"random_dominated_share",
-           random.empty() ? 0 : static_cast<double>(dominated) / static_cast<double>(random.size())}};
+  for (const Measured& m : measured) {
+    worst = std::min(worst, m.accuracy);
+    slowest = std::max(slowest, c.costs.cost(m.genome).values[0]);
+  }
+  const auto islands = individuals(c.costs, measured, "islands");
+  Json json{{"evaluations", islands.size()},
+            {"reference_accuracy", worst},
+            {"reference_latency_ms", slowest},
+            {"islands_hypervolume", search::hypervolume(islands, 0, worst, slowest)}};
+  for (const std::string source : {"random", "uniform"}) {
+    const auto others = individuals(c.costs, measured, source);
+    if (others.empty()) continue;
+    const auto dominated = std::ranges::count_if(others, [&](const auto& other) {
+      return std::ranges::any_of(islands,
+                                 [&](const auto& i) { return search::dominates(i.score, other.score, 0); });
+    });
+    json[source + "_evaluations"] = others.size();
+    json[source + "_hypervolume"] = search::hypervolume(others, 0, worst, slowest);
+    json[source + "_dominated_share"] = static_cast<double>(dominated) / static_cast<double>(others.size());
+  }
+  return json;
 }
 
 }  // namespace

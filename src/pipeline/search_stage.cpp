@@ -13,6 +13,7 @@
 #include "apq/search/pareto.hpp"
 #include "pipeline/artifacts.hpp"
 #include "pipeline/context.hpp"
+#include "pipeline/uniform.hpp"
 
 namespace apq::pipeline {
 
@@ -40,7 +41,9 @@ class Search {
   void save(bool collective_state);
   void open_range();
   void measure_elites();
+  int measured_from(const std::string& source) const;
   void measure_random();
+  void measure_uniform();
   void refit();
   void advance(std::int64_t boundary);
   std::int64_t agreed_generation();
@@ -193,12 +196,14 @@ void Search::measure_elites() {
   refit();
 }
 
+int Search::measured_from(const std::string& source) const {
+  return static_cast<int>(std::ranges::count(measured_, source, &Measured::source));
+}
+
 /// As many random networks within the budgets, measured the same way.
 void Search::measure_random() {
-  const auto count =
-      std::count_if(measured_.begin(), measured_.end(), [](auto& m) { return m.source == "islands"; });
   std::vector<Measured> batch;
-  for (std::int64_t i = 0; i < count; ++i) {
+  for (int i = 0; i < measured_from("islands"); ++i) {
     RandomStream random(c_.config.seed, Purpose::random_search, static_cast<std::uint64_t>(i));
     const std::size_t b = static_cast<std::size_t>(i) % c_.budgets.size();
     batch.push_back({c_.space.canonical(
@@ -213,18 +218,28 @@ void Search::measure_random() {
   measure(std::move(batch), "measuring random networks");
 }
 
-/// One generation; asynchronous islands go on to the boundary unless a rank was asked to stop or to save.
-/// Collective at its end only.
+void Search::measure_uniform() {
+  measure(uniform_networks(c_, predicted_, measured_from("islands"), measured_),
+          "measuring networks of uniform bits");
+}
+
+/// Some generations, none beyond the boundary; asynchronous islands go on to it unless a rank was asked to
+/// stop or to save. Collective at its end only.
 void Search::advance(std::int64_t boundary) {
-  if (!c_.config.search.islands.asynchronous()) {
+  const auto step = [&] {
+    fault::point("generation");
     islands_.step(predicted_);
+  };
+  if (!c_.config.search.islands.asynchronous()) {
+    const std::int64_t end = std::min(boundary, islands_.generation() + kGenerationsPerAgreement);
+    while (islands_.generation() < end) step();
     return;
   }
   const Timer timer;
   while (islands_.generation() < boundary &&
          !islands_.interrupted(stop::stop_requested() ||
                                (c_.comm.root() && timer.seconds() > c_.config.checkpoint_seconds)))
-    islands_.step(predicted_);
+    step();
   islands_.settle();
 }
 
@@ -257,7 +272,6 @@ void Search::run() {
       save(true);
       continue;
     }
-    fault::point("generation");
     const std::int64_t next = (generation / options.evaluation_interval + 1) * options.evaluation_interval;
     advance(std::min<std::int64_t>(next, options.generations));
     progress.update(islands_.generation());
@@ -266,9 +280,8 @@ void Search::run() {
     if (stop) c_.stop_early();
   }
   progress.finish();
-  if (options.random_baseline &&
-      std::none_of(measured_.begin(), measured_.end(), [](auto& m) { return m.source == "random"; }))
-    measure_random();
+  if (options.random_baseline && measured_from("random") == 0) measure_random();
+  if (options.uniform_baseline && measured_from("uniform") == 0) measure_uniform();
   write_results();
 }
 

@@ -111,11 +111,13 @@ std::string figures(const std::vector<Picture>& pictures, const std::string& pro
 
 std::string comparison(const RunData& run) {
   std::string text = table(comparison_table(run));
-  if (const Figure share = run.search_figure("random_dominated_share"))
-    text += note(
-        fmt::format("{} % of the random networks are dominated by one of the islands: no slower and no less "
-                    "accurate, and better in one of the two.",
-                    short_percent(share)));
+  for (const auto& [source, networks] :
+       {std::pair{"random", "random networks"}, {"uniform", "networks of uniform bits"}})
+    if (const Figure share = run.search_figure(source + std::string("_dominated_share")))
+      text += note(fmt::format(
+          "{} % of the {} are dominated by one of the islands: no slower and no less accurate, and "
+          "better in one of the two.",
+          short_percent(share), networks));
   const Figure accuracy = run.search_figure("reference_accuracy"),
                latency = run.search_figure("reference_latency_ms");
   if (accuracy && latency)
@@ -148,7 +150,7 @@ std::string html(const RunData& run, const std::vector<Picture>& pictures, const
     text += note(fmt::format("This run is not complete; it has no {}.", fmt::join(run.missing, ", ")));
   text += section("Networks", networks(run));
   text += section("Plots", figures(pictures, problem));
-  text += section("Islands and random search", comparison(run));
+  text += section("Islands, random search and uniform bits", comparison(run));
   text += section("Predictors, on pairs held out from their training", table(quality_table(run)));
   text += section("Stages", table(stage_table(run)));
   text += section("Provenance", provenance(run));

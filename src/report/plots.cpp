@@ -79,10 +79,21 @@ class SeriesTable {
   std::vector<std::string> names_;
 };
 
-std::vector<Measured> of(const RunData& run, bool islands, bool front_only) {
+/// Where measured networks come from, and how they are drawn; what is drawn last is on top.
+struct Source {
+  const char* name;
+  const char* title;
+  const char* colour;
+  const char* points;
+};
+constexpr std::array kSources = {Source{"random", "random", kGrey, "pt 6 ps 0.5"},
+                                 Source{"uniform", "uniform bits", kColours[2], "pt 4 ps 0.5"},
+                                 Source{"islands", "islands", kBlue, "pt 7 ps 0.45"}};
+
+std::vector<Measured> of(const RunData& run, const std::string& source, bool front_only) {
   std::vector<Measured> chosen;
   std::copy_if(run.measured.begin(), run.measured.end(), std::back_inserter(chosen),
-               [&](const Measured& m) { return m.islands == islands && (m.front || !front_only); });
+               [&](const Measured& m) { return m.source == source && (m.front || !front_only); });
   std::sort(chosen.begin(), chosen.end(), [](const Measured& a, const Measured& b) {
     return std::pair(a.latency_ms, a.validation) < std::pair(b.latency_ms, b.validation);
   });
@@ -91,10 +102,10 @@ std::vector<Measured> of(const RunData& run, bool islands, bool front_only) {
 
 Plot accuracy_against_latency(const RunData& run) {
   SeriesTable table("accuracy_latency.csv");
-  for (const bool islands : {false, true}) {
-    const std::string source = islands ? "islands" : "random";
-    for (const Measured& m : of(run, islands, false)) table.add(source, m.latency_ms, 100 * m.validation);
-    for (const Measured& m : of(run, islands, true))
+  for (const auto& [name, title, colour, points] : kSources) {
+    const std::string source = name;
+    for (const Measured& m : of(run, source, false)) table.add(source, m.latency_ms, 100 * m.validation);
+    for (const Measured& m : of(run, source, true))
       table.add(source + " front", m.latency_ms, 100 * m.validation);
   }
   for (const Network& n : run.networks)
@@ -110,12 +121,13 @@ Plot accuracy_against_latency(const RunData& run) {
           fmt::format("\nset arrow from {0}, graph 0 to {0}, graph 1 nohead dt 3 lc rgb '#b0b0b0' back",
                       io::number(*n.latency_limit));
   std::vector<std::string> curves;
-  table.curve(curves, "random", fmt::format("with points pt 6 ps 0.5 lc rgb '{}' title 'random'", kGrey));
-  table.curve(curves, "random front",
-              fmt::format("with steps lw 1.5 lc rgb '{}' title 'random front'", kGrey));
-  table.curve(curves, "islands", fmt::format("with points pt 7 ps 0.45 lc rgb '{}' title 'islands'", kBlue));
-  table.curve(curves, "islands front",
-              fmt::format("with steps lw 2 lc rgb '{}' title 'islands front'", kBlue));
+  for (const auto& [name, title, colour, points] : kSources) {
+    const std::string source = name;
+    table.curve(curves, source, fmt::format("with points {} lc rgb '{}' title '{}'", points, colour, title));
+    table.curve(curves, source + " front",
+                fmt::format("with steps lw {} lc rgb '{}' title '{} front'", source == "islands" ? 2 : 1.5,
+                            colour, title));
+  }
   table.curve(curves, "test", fmt::format("with points pt 9 ps 1.2 lc rgb '{}' title 'test set'", kRed));
   Plot plot{
       "accuracy_latency", "Accuracy against latency",
@@ -158,9 +170,9 @@ Plot search_history(const RunData& run) {
 Plot predicted_against_measured(const RunData& run) {
   SeriesTable table("predicted_measured.csv");
   double lowest = 100, highest = 0;
-  for (const bool islands : {false, true})
-    for (const Measured& m : of(run, islands, false)) {
-      table.add(islands ? "islands" : "random", 100 * m.predicted, 100 * m.validation);
+  for (const Source& source : kSources)
+    for (const Measured& m : of(run, source.name, false)) {
+      table.add(source.name, 100 * m.predicted, 100 * m.validation);
       lowest = std::min({lowest, 100 * m.predicted, 100 * m.validation});
       highest = std::max({highest, 100 * m.predicted, 100 * m.validation});
     }
@@ -171,8 +183,8 @@ Plot predicted_against_measured(const RunData& run) {
       "set xrange {0}\nset yrange {0}",
       range);
   std::vector<std::string> curves;
-  table.curve(curves, "random", fmt::format("with points pt 6 ps 0.5 lc rgb '{}' title 'random'", kGrey));
-  table.curve(curves, "islands", fmt::format("with points pt 7 ps 0.45 lc rgb '{}' title 'islands'", kBlue));
+  for (const auto& [name, title, colour, points] : kSources)
+    table.curve(curves, name, fmt::format("with points {} lc rgb '{}' title '{}'", points, colour, title));
   Plot plot{"predicted_measured", "Predicted against measured accuracy",
             "Networks the search measured as integer networks on validation images, against what the "
             "quantization-aware predictor had said. On the line both are equal.",

@@ -141,12 +141,12 @@ std::size_t column(const io::CsvTable& table, const char* name, const fs::path& 
 
 void take_pareto(const fs::path& path, RunData& run) {
   const io::CsvTable table = read_csv(path);
-  const std::size_t source = column(table, "source", path), front = column(table, "front", path),
-                    latency = column(table, "latency_ms", path),
+  const std::size_t source = column(table, "source", path), budget = column(table, "budget", path),
+                    front = column(table, "front", path), latency = column(table, "latency_ms", path),
                     predicted = column(table, "accuracy_predicted", path),
                     validation = column(table, "accuracy_validation", path);
   for (std::size_t i = 0; i < table.rows.size(); ++i)
-    run.measured.push_back({table.rows[i][source] == "islands", table.rows[i][front] == "1",
+    run.measured.push_back({table.rows[i][source], table.rows[i][budget], table.rows[i][front] == "1",
                             number(table, i, latency, path), number(table, i, predicted, path),
                             number(table, i, validation, path)});
 }

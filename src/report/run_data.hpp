@@ -26,7 +26,8 @@ struct Network {
 
 /// One line of pareto.csv: a network the search measured.
 struct Measured {
-  bool islands = true;  ///< else of the random search
+  std::string source;  ///< islands, random, uniform
+  std::string budget;
   bool front = false;
   double latency_ms = 0, predicted = 0, validation = 0;
 };

@@ -88,7 +88,7 @@ Run read_run(const fs::path& folder) {
       work.islands = config.search.islands.islands;
       work.generations = config.search.generations;
       work.members = config.predictor.members;
-      work.batches = work.refits + (config.search.random_baseline ? 1 : 0);
+      work.batches = work.refits + config.search.random_baseline + config.search.uniform_baseline;
     } else if (work.name == "collect") {
       work.batches = 2;
     }

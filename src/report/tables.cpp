@@ -3,7 +3,9 @@
 #include "report/tables.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <ranges>
 
 #include "apq/core/error.hpp"
 
@@ -57,20 +59,36 @@ Table quality_table(const RunData& run) {
 }
 
 Table comparison_table(const RunData& run) {
-  Table table{{"", "islands", "random search"}, {}};
-  const auto count = [&](bool islands, bool front) {
-    const auto n = std::count_if(run.measured.begin(), run.measured.end(), [&](const Measured& m) {
-      return m.islands == islands && (m.front || !front);
-    });
-    return n == 0 ? "-" : std::to_string(n);
+  constexpr std::array<std::pair<const char*, const char*>, 3> kSources{
+      {{"islands", "islands"}, {"random", "random search"}, {"uniform", "uniform bits"}}};
+  Table table{{""}, {}};
+  std::vector<std::string> sources, budgets;
+  for (const auto& [source, title] : kSources)
+    if (std::ranges::count(run.measured, source, &Measured::source) > 0) {
+      sources.emplace_back(source);
+      table.header.emplace_back(title);
+    }
+  for (const Measured& m : run.measured)
+    if (std::ranges::count(budgets, m.budget) == 0) budgets.push_back(m.budget);
+  const auto row = [&](const std::string& name, const auto& figure) {
+    table.rows.push_back({name});
+    for (const std::string& source : sources) table.rows.back().push_back(figure(source));
   };
-  if (!run.measured.empty()) {
-    table.rows.push_back({"networks measured", count(true, false), count(false, false)});
-    table.rows.push_back({"of these on the front", count(true, true), count(false, true)});
-  }
-  const Figure ours = run.search_figure("islands_hypervolume"),
-               random = run.search_figure("random_hypervolume");
-  if (ours || random) table.rows.push_back({"hypervolume", short_number(ours), short_number(random)});
+  const auto of = [&](const std::string& source) {
+    return run.measured | std::views::filter([source](const Measured& m) { return m.source == source; });
+  };
+  row("networks measured", [&](auto& source) { return std::to_string(std::ranges::distance(of(source))); });
+  row("of these on the front",
+      [&](auto& source) { return std::to_string(std::ranges::count(of(source), true, &Measured::front)); });
+  for (const std::string& budget : budgets)
+    row("best for " + budget + " (%)", [&](auto& source) {
+      Figure best;
+      for (const Measured& m : of(source))
+        if (m.budget == budget) best = std::max(best.value_or(0), m.validation);
+      return short_percent(best);
+    });
+  row("hypervolume", [&](auto& source) { return short_number(run.search_figure(source + "_hypervolume")); });
+  if (sources.empty()) table.rows.clear();
   return table;
 }
 

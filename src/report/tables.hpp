@@ -18,7 +18,7 @@ struct Table {
 Table network_table(const RunData& run);
 Table stage_table(const RunData& run);
 Table quality_table(const RunData& run);
-/// Islands beside random search.
+/// Islands beside random search and uniform bits.
 Table comparison_table(const RunData& run);
 
 /// Four significant digits, whole numbers from 1000 on; "-" for nothing.

@@ -21,6 +21,9 @@ check "each network meets its budget" awk '
   /budget:/ {metric = /latency_ms/ ? "latency_ms" : "energy_mj"; match($0, /limit: [0-9.e-]+/); limit = substr($0, RSTART + 7, RLENGTH - 7)}
   /cost:/ {match($0, metric ": [0-9.e-]+"); v = substr($0, RSTART + length(metric) + 2, RLENGTH - length(metric) - 2); if (v + 0 > limit + 0 || v + 0 <= 0) bad = 1; n++}
   END {exit bad || n != 2}' "$run/best.yaml"
+check "networks of uniform bits are measured beside" awk -F, '
+  $1 == "uniform" {n++; gsub(/k[0-9]+w[0-9]+/, "", $NF); gsub(/[^0-9]+/, " ", $NF); split($NF, bits, " "); for (i in bits) if (bits[i] != bits[1]) bad = 1}
+  END {exit bad || n < 6}' "$run/pareto.csv"
 check "networks learned something" awk '/accuracy:/ {match($0, /test: [0-9.]+/); if (substr($0, RSTART + 6) + 0 < 0.5) exit 1}' "$run/best.yaml"
 check "a rank stays below 1 GB" awk -v v="$(value "$run/summary.json" peak_rss_mb)" 'BEGIN {exit !(v > 10 && v < 1000)}'
 
