@@ -89,8 +89,11 @@ std::span<const std::uint8_t> as_octets(std::span<const std::byte> bytes) {
 
 std::vector<std::string> modes() { return {"synchronous", "asynchronous"}; }
 
-double Archipelago::limit_of(const search::Budget& budget, int island, double share) const {
+double Archipelago::limit_of(const search::Budget& budget, int island, std::int64_t round,
+                             std::int64_t rounds) const {
   if (!options_.spread || budget.floor < 0) return budget.limit;
+  const std::int64_t below = island == 0 && rounds > 1 ? 1 : 0;
+  const double share = static_cast<double>(round - below) / static_cast<double>(rounds - below);
   return budget.floor + (budget.limit - budget.floor) * (island + share) / options_.islands;
 }
 
@@ -128,13 +131,13 @@ Archipelago::Archipelago(comm::Communicator& comm, const space::SearchSpace& spa
            search::Front(budgets_[b].metric)});
     islands_.push_back(std::move(island));
   }
-  open(1);
+  open(1, 1);
 }
 
-void Archipelago::open(double share) {
+void Archipelago::open(std::int64_t round, std::int64_t rounds) {
   for (Island& island : islands_)
     for (std::size_t b = 0; b < budgets_.size(); ++b)
-      island.populations[b].algorithm->set_limit(limit_of(budgets_[b], island.id, share));
+      island.populations[b].algorithm->set_limit(limit_of(budgets_[b], island.id, round, rounds));
 }
 
 std::int64_t Archipelago::generation() const {

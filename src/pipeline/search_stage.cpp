@@ -186,7 +186,7 @@ void Search::open_range() {
   const std::int64_t interval = options.evaluation_interval;
   const std::int64_t rounds = (options.generations + interval - 1) / interval;
   const std::int64_t round = std::min(measured_at_ / interval + 1, rounds);
-  islands_.open(static_cast<double>(round) / static_cast<double>(rounds));
+  islands_.open(round, rounds);
 }
 
 void Search::measure_elites() {

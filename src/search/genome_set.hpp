@@ -14,16 +14,12 @@
 namespace apq::search {
 
 /// 128 bits that stand for a canonical genome: no two of all that are ever drawn share them.
-struct GenomeKey {
-  std::uint64_t low = 0, high = 0;
-  bool operator==(const GenomeKey&) const = default;
-};
+using GenomeKey = Hash128;
 
 inline GenomeKey key_of(const space::Genome& canonical) {
   static_assert(sizeof(space::BlockGenes) == 2 + space::kBitGenes, "blocks are hashed as bytes");
   const auto blocks = std::as_bytes(std::span(canonical.blocks));
-  const auto depth = std::as_bytes(std::span(canonical.depth));
-  return {hash_bytes(blocks, hash_bytes(depth)), hash_bytes(blocks, hash_bytes(depth, 1))};
+  return hash128(blocks, hash_bytes(std::as_bytes(std::span(canonical.depth))));
 }
 
 /// A set of genomes without an allocation per genome: open addressing, at most half full.

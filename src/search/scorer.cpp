@@ -18,6 +18,8 @@ struct Scorer::Memory {
     Score score;
   };
   std::vector<Place> places{kPlaces};
+  Place& place_of(const GenomeKey& key) { return places[key.high & (kPlaces - 1)]; }
+  std::vector<GenomeKey> keys;
   std::vector<space::Genome> genomes;  ///< the evaluator is asked for
   std::vector<Score> scores;
   std::vector<std::size_t> from;  ///< of every genome: index into `scores`
@@ -39,10 +41,18 @@ std::vector<std::vector<Individual>> Scorer::score(Evaluator& evaluator,
   // Known scores stand behind those asked for: index kKnown + i is the i-th of `known`.
   constexpr std::size_t kKnown = std::size_t{1} << 40;
   std::vector<Score> known;
+  // The places lie anywhere in a memory larger than the cache: all are asked for before the first is read.
+  m.keys.clear();
+  for (const auto& batch : batches)
+    for (const space::Genome& genome : batch) {
+      m.keys.push_back(key_of(genome));
+      __builtin_prefetch(&m.place_of(m.keys.back()), 1);
+    }
+  auto next_key = m.keys.begin();
   for (auto& batch : batches)
     for (space::Genome& genome : batch) {
-      const GenomeKey key = key_of(genome);
-      Memory::Place& place = m.places[key.high & (Memory::kPlaces - 1)];
+      const GenomeKey key = *next_key++;
+      Memory::Place& place = m.place_of(key);
       if (place.key == key) {
         if (place.asked >= 0) {
           m.from.push_back(static_cast<std::size_t>(place.asked));
@@ -57,7 +67,7 @@ std::vector<std::vector<Individual>> Scorer::score(Evaluator& evaluator,
       place.asked = static_cast<std::int32_t>(m.genomes.size());
       asked.emplace_back(&place, m.genomes.size());
       m.from.push_back(m.genomes.size());
-      m.genomes.push_back(genome);
+      m.genomes.push_back(std::move(genome));  // until the end
     }
   m.scores.resize(m.genomes.size());
   if (!m.genomes.empty()) evaluator.evaluate(m.genomes, m.scores);
@@ -74,6 +84,7 @@ std::vector<std::vector<Individual>> Scorer::score(Evaluator& evaluator,
     individuals.reserve(batch.size());
     for (space::Genome& genome : batch) {
       const std::size_t from = m.from[at++];
+      if (genome.blocks.empty()) genome = std::move(m.genomes[from]);
       individuals.push_back({std::move(genome), from >= kKnown ? known[from - kKnown] : m.scores[from]});
     }
   }

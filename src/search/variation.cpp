@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The apq authors
 #include "search/variation.hpp"
 
+#include <algorithm>
 #include <cstddef>
 
 namespace apq::search {
@@ -38,10 +39,13 @@ void mutate(const space::SearchSpace& space, const space::Genome& parent, double
       const auto choices = static_cast<std::uint32_t>(space.options().stages[s].depths.size());
       child.depth[s] = static_cast<std::uint8_t>(random.below(choices));
     }
-  for (int b = 0; b < block_count(space); ++b) {
-    const bool mutates = random.chance(rate);
-    const bool switched_on = space.active(child, b) && !space.active(parent, b);
-    if (mutates || switched_on) space.redraw_block(child, b, random);
+  int block = 0;
+  for (int s = 0; s < space.stages(); ++s) {
+    const int before = space.depth(parent, s), now = space.depth(child, s);
+    for (int i = 0; i < space.most_blocks(s); ++i, ++block) {
+      const bool mutates = random.chance(rate), switched_on = before <= i && i < now;
+      if (mutates || switched_on) space.redraw_block(child, block, random);
+    }
   }
   space.canonicalise(child);
 }
@@ -52,8 +56,15 @@ void crossover(const space::SearchSpace& space, const space::Genome& a, const sp
   Coins coins(random);
   for (int s = 0; s < space.stages(); ++s)
     if (coins.flip()) child.depth[s] = b.depth[s];
-  for (int i = 0; i < block_count(space); ++i)
-    if (!space.active(a, i) || (space.active(b, i) && coins.flip())) child.blocks[i] = b.blocks[i];
+  std::size_t block = 0;
+  for (int s = 0; s < space.stages(); ++s) {
+    const int on_in_a = space.depth(a, s), on_in_both = std::min(on_in_a, space.depth(b, s));
+    for (int i = 0; i < space.most_blocks(s); ++i, ++block) {
+      // Looked up, not branched on: nobody predicts a coin.
+      const space::BlockGenes* const genes[] = {&a.blocks[block], &b.blocks[block]};
+      child.blocks[block] = *genes[i < on_in_both ? coins.flip() : i >= on_in_a];
+    }
+  }
   space.canonicalise(child);
 }
 

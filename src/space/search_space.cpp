@@ -173,9 +173,10 @@ Genome SearchSpace::canonical(const Genome& g) const {
 }
 
 void SearchSpace::canonicalise(Genome& g) const {
-  for (int s = 0; s < stages(); ++s)
-    for (int b = first_block_of_stage_[s], i = 0; i < options_.stages[s].depths.back(); ++i)
-      if (i >= depth(g, s)) g.blocks[b + i] = BlockGenes{};
+  for (int s = 0; s < stages(); ++s) {
+    const auto first = g.blocks.begin() + first_block_of_stage_[s];
+    std::fill(first + depth(g, s), first + most_blocks(s), BlockGenes{});
+  }
 }
 
 std::uint64_t SearchSpace::hash(const Genome& g) const {

@@ -78,10 +78,11 @@ class Archipelago {
   /// in a single call of the evaluator, then migration if it is due. In synchronous mode all ranks take the
   /// same number of steps.
   void step(search::Evaluator& evaluator);
-  /// Sets the limit of island i of n to floor + (limit - floor) * (i + share) / n of each budget, so that
-  /// elites taken at growing shares spread along a front. 0 < share <= 1, at first 1; it must not
-  /// fall below that of the present populations. Without effect when islands do not spread.
-  void open(double share);
+  /// Sets the limit of island i of n to floor + (limit - floor) * (i + round / rounds) / n of each budget, so
+  /// that elites taken round after round spread along a front; island 0 begins at the floor itself, for what
+  /// costs least is on every front. 1 <= round <= rounds, at first the last; it must not fall below that of
+  /// the present populations. Without effect when islands do not spread.
+  void open(std::int64_t round, std::int64_t rounds);
   /// Scores everybody again (after a new predictor).
   void rescore(search::Evaluator& evaluator);
   /// Of the islands farthest behind on this rank.
@@ -126,7 +127,7 @@ class Archipelago {
   /// The migrants of one island: [budget].
   using Migrants = std::vector<std::vector<search::Individual>>;
 
-  double limit_of(const search::Budget& budget, int island, double share) const;
+  double limit_of(const search::Budget& budget, int island, std::int64_t round, std::int64_t rounds) const;
   int host(int island) const { return island % comm_->size(); }
   std::vector<search::Individual> residents(const Population& population) const;
   Migrants emigrants(const Island& island) const;

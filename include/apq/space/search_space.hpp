@@ -58,6 +58,7 @@ class SearchSpace {
   const std::vector<BlockChoices>& blocks() const { return blocks_; }
   int stages() const { return static_cast<int>(options_.stages.size()); }
 
+  int most_blocks(int stage) const { return options_.stages[stage].depths.back(); }
   int depth(const Genome& g, int stage) const { return options_.stages[stage].depths[g.depth[stage]]; }
   bool active(const Genome& g, int block) const {
     return blocks_[block].index < depth(g, blocks_[block].stage);

@@ -55,13 +55,13 @@ TEST_F(ArchipelagoTest, ASplitRunIsExactForEveryAlgorithmWhileLimitsRise) {
       Archipelago archipelago(*comm_, space_, {{0, 50, "a", 20}, {1, 80, "b", 30}},
                               {space_.smallest(), space_.smallest()}, evolution_, {4, "ring", 3, 4}, 11,
                               algorithm);
-      archipelago.open(0.5);
+      archipelago.open(1, 2);
       return archipelago;
     };
     const auto steps = [&](Archipelago& archipelago, int from, int to) {
       for (int g = from; g < to; ++g) {
         if (g == 10) {
-          archipelago.open(1);
+          archipelago.open(2, 2);
           archipelago.rescore(evaluator_);
         }
         archipelago.step(evaluator_);
@@ -75,7 +75,7 @@ TEST_F(ArchipelagoTest, ASplitRunIsExactForEveryAlgorithmWhileLimitsRise) {
       Archipelago first = make_spread(), then = make_spread();
       first.initialise(evaluator_);
       steps(first, 0, split);
-      if (split > 10) then.open(1);
+      if (split > 10) then.open(2, 2);
       then.load(io::Archive::from_frame(frame(std::move(first)), "search", "memory"));
       steps(then, split, 20);
       EXPECT_EQ(frame(std::move(then)), expected) << algorithm << " split at " << split;
@@ -103,17 +103,18 @@ TEST_F(ArchipelagoTest, IslandsDivideTheRangeBelowALimitWhenAskedTo) {
   }
 }
 
-TEST_F(ArchipelagoTest, LimitsRiseWithTheShareOfTheRangeThatIsOpen) {
+TEST_F(ArchipelagoTest, LimitsRiseRoundByRoundFromTheFloorItself) {
   const double floor = 20, limit = 60;
   Archipelago archipelago(*comm_, space_, {{0, limit, "a", floor}}, {space_.smallest()}, evolution_,
                           {4, "ring", 2, 5}, 11);
-  archipelago.open(0.5);
+  archipelago.open(1, 2);
   archipelago.initialise(evaluator_);
-  for (const double share : {0.5, 1.0}) {
-    archipelago.open(share);
+  for (const int round : {1, 2}) {
+    archipelago.open(round, 2);
     for (int g = 0; g < 10; ++g) archipelago.step(evaluator_);
     const auto best = archipelago.island_elites(1)[0];
     for (std::size_t i = 0; i < 4; ++i) {
+      const double share = i == 0 ? round - 1 : round / 2.0;
       const double own = floor + (limit - floor) * (static_cast<double>(i) + share) / 4;
       EXPECT_LE(best[i].score.costs[0], own);
       EXPECT_GT(best[i].score.costs[0], own - 5);
