@@ -128,6 +128,10 @@ class Archipelago {
   using Migrants = std::vector<std::vector<search::Individual>>;
 
   double limit_of(const search::Budget& budget, int island, std::int64_t round, std::int64_t rounds) const;
+  /// Tells the populations of an archipelago apart, whatever the number of islands and budgets.
+  static std::uint64_t population_key(int island, std::size_t budget) {
+    return static_cast<std::uint64_t>(island) << 32 | budget;
+  }
   int host(int island) const { return island % comm_->size(); }
   std::vector<search::Individual> residents(const Population& population) const;
   Migrants emigrants(const Island& island) const;
