@@ -41,13 +41,15 @@ Json comparison(const Context& c) {
   for (const std::string source : {"random", "uniform"}) {
     const auto others = individuals(c.costs, measured, source);
     if (others.empty()) continue;
-    const auto dominated = std::ranges::count_if(others, [&](const auto& other) {
-      return std::ranges::any_of(islands,
-                                 [&](const auto& i) { return search::dominates(i.score, other.score, 0); });
+    // Zitzler and Thiele 1999: the share that a network of the islands dominates or equals.
+    const auto covered = std::ranges::count_if(others, [&](const auto& other) {
+      return std::ranges::any_of(islands, [&](const auto& i) {
+        return i.score.accuracy >= other.score.accuracy && i.score.costs[0] <= other.score.costs[0];
+      });
     });
     json[source + "_evaluations"] = others.size();
     json[source + "_hypervolume"] = search::hypervolume(others, 0, worst, slowest);
-    json[source + "_dominated_share"] = static_cast<double>(dominated) / static_cast<double>(others.size());
+    json[source + "_covered_share"] = static_cast<double>(covered) / static_cast<double>(others.size());
   }
   return json;
 }

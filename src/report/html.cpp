@@ -113,11 +113,10 @@ std::string comparison(const RunData& run) {
   std::string text = table(comparison_table(run));
   for (const auto& [source, networks] :
        {std::pair{"random", "random networks"}, {"uniform", "networks of uniform bits"}})
-    if (const Figure share = run.search_figure(source + std::string("_dominated_share")))
-      text += note(fmt::format(
-          "{} % of the {} are dominated by one of the islands: no slower and no less accurate, and "
-          "better in one of the two.",
-          short_percent(share), networks));
+    if (const Figure share = run.search_figure(source + std::string("_covered_share")))
+      text +=
+          note(fmt::format("For {} % of the {} the islands have one that is no slower and no less accurate.",
+                           short_percent(share), networks));
   const Figure accuracy = run.search_figure("reference_accuracy"),
                latency = run.search_figure("reference_latency_ms");
   if (accuracy && latency)

@@ -35,7 +35,7 @@ constexpr const char* kSummary = R"({
     {"budget": {"metric": "energy_mj", "limit": 2}, "genome": "k7w96p4.4d8.8",
      "cost": {"latency_ms": 0.5, "energy_mj": 1.99, "bitops_g": 9, "params": 999, "size_kib": 1},
      "accuracy": {"predicted": 0.93, "validation": null}, "file": "networks/b"}],
-  "search": {"islands_hypervolume": 0.0123, "random_hypervolume": 0.0098, "random_dominated_share": 0.75,
+  "search": {"islands_hypervolume": 0.0123, "random_hypervolume": 0.0098, "random_covered_share": 0.75,
              "reference_accuracy": 0.7, "reference_latency_ms": 0.3, "evaluations": 240000}
 })";
 constexpr const char* kPareto =
@@ -117,7 +117,7 @@ TEST_F(Report, AFinishedRunGivesOnePageWithEverything) {
         "<td>all</td><td>120.5</td>",
         "<td>fp32</td><td>300</td><td>120</td><td>0.61</td><td>0.812</td><td>0.940</td><td>90.50</td>",
         "int8, version 1", "<td>hypervolume</td><td>0.0123</td><td>0.0098</td>",
-        "75.00 % of the random networks", "<td>networks measured</td><td>3</td><td>1</td>",
+        "75.00 % of the random networks the islands have one", "<td>networks measured</td><td>3</td><td>1</td>",
         "<td>of these on the front</td><td>2</td><td>1</td>", "0123456789abcdef", "Open MPI 4.1.4",
         "avx512_vnni", "name: tiny  # of the &lt;run&gt;"})
     EXPECT_THAT(page, HasSubstr(part));
