@@ -113,7 +113,7 @@ std::string comparison(const RunData& run) {
   std::string text = table(comparison_table(run));
   for (const auto& [source, networks] :
        {std::pair{"random", "random networks"}, {"uniform", "networks of uniform bits"}})
-    if (const Figure share = run.search_figure(source + std::string("_covered_share")))
+    if (const Figure share = run.search_figure(fmt::format("{}_covered_share", source)))
       text +=
           note(fmt::format("For {} % of the {} the islands have one that is no slower and no less accurate.",
                            short_percent(share), networks));
