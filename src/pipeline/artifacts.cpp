@@ -156,10 +156,25 @@ std::string predictor_json(const predictor::Quality& fp32, const std::vector<pre
   return json.dump(1) + "\n";
 }
 
-std::string append_refit(const std::string& predictor_json, const predictor::Quality& int8) {
-  auto json = nlohmann::ordered_json::parse(predictor_json, nullptr, false);
-  validate(json.is_object() && json["int8"].is_array(), ErrorKind::data,
+namespace {
+
+nlohmann::ordered_json parse_predictor(const std::string& text) {
+  auto json = nlohmann::ordered_json::parse(text, nullptr, false);
+  validate(json.is_object() && json["int8"].is_array() && !json["int8"].empty(), ErrorKind::data,
            "predictor.json is damaged (no list \"int8\") run 'apq predictor' again");
+  return json;
+}
+
+}  // namespace
+
+std::string without_refits(const std::string& predictor_json) {
+  auto json = parse_predictor(predictor_json);
+  json["int8"] = nlohmann::ordered_json::array({json["int8"].front()});
+  return json.dump(1) + "\n";
+}
+
+std::string append_refit(const std::string& predictor_json, const predictor::Quality& int8) {
+  auto json = parse_predictor(predictor_json);
   json["int8"].push_back(quality_json(int8, json["int8"].size() + 1));
   return json.dump(1) + "\n";
 }

@@ -47,6 +47,8 @@ nn::IntegerNetwork network_from(const io::Archive& archive);
 
 /// predictor.json: {"fp32": quality, "int8": [quality, ...]}; a refit appends to the list, with its version.
 std::string predictor_json(const predictor::Quality& fp32, const std::vector<predictor::Quality>& int8);
+/// As the predictor stage wrote it, before a search in the same folder.
+std::string without_refits(const std::string& predictor_json);
 std::string append_refit(const std::string& predictor_json, const predictor::Quality& int8);
 
 }  // namespace apq::pipeline

@@ -73,7 +73,7 @@ void Search::start() {
              predictor.text("space"));
     inputs.put("fp32", predictor.floats("fp32"));
     inputs.put("int8", predictor.floats("int8"));
-    inputs.put("quality", io::read_text(c_.artifact("predictor.json", "predictor")));
+    inputs.put("quality", without_refits(io::read_text(c_.artifact("predictor.json", "predictor"))));
     auto pairs = read_pairs_int8(c_.space, c_.artifact("pairs_int8.csv", "collect"));
     std::erase_if(pairs, [](const Measured& m) { return m.source != "sample"; });
     inputs.put("pairs", pairs_int8_csv(c_.space, c_.costs, pairs));

@@ -24,6 +24,9 @@ check "each network meets its budget" awk '
 check "networks of uniform bits are measured beside" awk -F, '
   $1 == "uniform" {n++; gsub(/k[0-9]+w[0-9]+/, "", $NF); gsub(/[^0-9]+/, " ", $NF); split($NF, bits, " "); for (i in bits) if (bits[i] != bits[1]) bad = 1}
   END {exit bad || n < 6}' "$run/pareto.csv"
+check "a second search from this folder has the same outcome" bash -c '
+  "$1" search "$2" --from "$3" --out "$4" && cmp "$3/pareto.csv" "$4/pareto.csv" && cmp "$3/predictor.json" "$4/predictor.json"' \
+  _ "$APQ" "$tiny" "$run" "$work/again"
 check "networks learned something" awk '/accuracy:/ {match($0, /test: [0-9.]+/); if (substr($0, RSTART + 6) + 0 < 0.5) exit 1}' "$run/best.yaml"
 check "a rank stays below 1 GB" awk -v v="$(value "$run/summary.json" peak_rss_mb)" 'BEGIN {exit !(v > 10 && v < 1000)}'
 
