@@ -15,6 +15,8 @@ set terminal svg size 760,460 font 'Helvetica,Arial,sans-serif,13' background rg
 set output 'accuracy_latency.svg'
 plot 'accuracy_latency.csv' using (strcol(1) eq 'random' ? $2 : NaN):3 with points pt 6 ps 0.5 lc rgb '#8c8c8c' title 'random', \
      'accuracy_latency.csv' using (strcol(1) eq 'random front' ? $2 : NaN):3 with steps lw 1.5 lc rgb '#8c8c8c' title 'random front', \
+     'accuracy_latency.csv' using (strcol(1) eq 'uniform' ? $2 : NaN):3 with points pt 4 ps 0.5 lc rgb '#009e73' title 'uniform bits', \
+     'accuracy_latency.csv' using (strcol(1) eq 'uniform front' ? $2 : NaN):3 with steps lw 1.5 lc rgb '#009e73' title 'uniform bits front', \
      'accuracy_latency.csv' using (strcol(1) eq 'islands' ? $2 : NaN):3 with points pt 7 ps 0.45 lc rgb '#0072b2' title 'islands', \
      'accuracy_latency.csv' using (strcol(1) eq 'islands front' ? $2 : NaN):3 with steps lw 2 lc rgb '#0072b2' title 'islands front', \
      'accuracy_latency.csv' using (strcol(1) eq 'test' ? $2 : NaN):3 with points pt 9 ps 1.2 lc rgb '#d55e00' title 'test set'
