@@ -117,7 +117,8 @@ TEST_F(Report, AFinishedRunGivesOnePageWithEverything) {
         "<td>all</td><td>120.5</td>",
         "<td>fp32</td><td>300</td><td>120</td><td>0.61</td><td>0.812</td><td>0.940</td><td>90.50</td>",
         "int8, version 1", "<td>hypervolume</td><td>0.0123</td><td>0.0098</td>",
-        "75.00 % of the random networks the islands have one", "<td>networks measured</td><td>3</td><td>1</td>",
+        "75.00 % of the random networks the islands have one",
+        "<td>networks measured</td><td>3</td><td>1</td>",
         "<td>of these on the front</td><td>2</td><td>1</td>", "0123456789abcdef", "Open MPI 4.1.4",
         "avx512_vnni", "name: tiny  # of the &lt;run&gt;"})
     EXPECT_THAT(page, HasSubstr(part));
