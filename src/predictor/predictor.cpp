@@ -10,6 +10,7 @@
 #include "apq/nn/mlp.hpp"
 #include "predictor/first_layer.hpp"
 #include "predictor/perceptron.hpp"
+#include "predictor/split.hpp"
 #include "predictor/training.hpp"
 
 namespace apq::predictor {
@@ -56,9 +57,7 @@ void check(const PredictorOptions& o) {
   nn::precision_from_name(o.inference);
 }
 
-struct Split {
-  std::vector<Pair> training, held_out;
-};
+}  // namespace
 
 Split split(const space::SearchSpace& space, std::span<const Pair> pairs, double share, std::uint64_t seed) {
   const std::vector<Pair> all(pairs.begin(), pairs.end());
@@ -70,8 +69,6 @@ Split split(const space::SearchSpace& space, std::span<const Pair> pairs, double
   const bool enough = all.size() >= kFewestToSplit && result.held_out.size() >= 2 && !result.training.empty();
   return enough ? result : Split{all, all};
 }
-
-}  // namespace
 
 Predictor::Predictor(const space::SearchSpace& space, bool with_bits, const PredictorOptions& options,
                      std::uint64_t seed)
