@@ -162,11 +162,16 @@ void describe(Visitor& v, predictor::PredictorOptions& o) {
   v.key(number("epochs", 1, 1e6, "epochs", "at most; the best held-out epoch is kept"), &o.epochs);
   v.key(number("patience", 1, 1e6, "epochs", "without a better held-out loss before stopping"), &o.patience);
   v.key(number("batch", 1, 65536, "pairs", "per step"), &o.batch);
+  v.key(choice("loss", predictor::losses(),
+               "trained on; ranking: which of two networks is better, then scaled to accuracies"),
+        &o.loss);
   v.key(number("learning_rate", kPositive, 10, "", "of Adam"), &o.learning_rate);
   v.key(number("weight_decay", 0, 1, "", "of all weights"), &o.weight_decay);
   v.key(number("held_out", 0.01, 0.9, "share", "of the pairs, kept for stopping and quality figures"),
         &o.held_out);
   v.key(number("trunk_rate", 0, 10, "", "learning rate of transferred weights, relative"), &o.trunk_rate);
+  v.key(number("frozen_epochs", 0, 1e6, "epochs", "at the start in which transferred weights do not learn"),
+        &o.frozen_epochs);
   v.key(choice("inference", nn::precisions(), "numbers of the hidden products when the search predicts"),
         &o.inference);
   v.key(flag("transfer", "start the quantization-aware predictor from the float one"), &o.transfer);

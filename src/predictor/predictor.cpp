@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The apq authors
 #include "apq/predictor/predictor.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -54,6 +56,9 @@ void check(const PredictorOptions& o) {
   require(o.weight_decay >= 0, "weight_decay", o.weight_decay, "0 or more");
   require(o.held_out >= 0 && o.held_out < 1, "held_out", o.held_out, "at least 0 and below 1");
   require(o.trunk_rate >= 0, "trunk_rate", o.trunk_rate, "0 or more");
+  require(o.frozen_epochs >= 0, "frozen_epochs", o.frozen_epochs, "0 or more");
+  validate(std::ranges::count(losses(), o.loss) == 1, ErrorKind::usage,
+           "predictor.loss = {} (it must be one of {}) change it", o.loss, fmt::join(losses(), ", "));
   nn::precision_from_name(o.inference);
 }
 
@@ -69,6 +74,8 @@ Split split(const space::SearchSpace& space, std::span<const Pair> pairs, double
   const bool enough = all.size() >= kFewestToSplit && result.held_out.size() >= 2 && !result.training.empty();
   return enough ? result : Split{all, all};
 }
+
+std::vector<std::string> losses() { return {"mse", "ranking"}; }
 
 Predictor::Predictor(const space::SearchSpace& space, bool with_bits, const PredictorOptions& options,
                      std::uint64_t seed)
@@ -119,8 +126,10 @@ Quality Predictor::fit(std::span<const Pair> pairs, const Team& team) {
   const Shape shape = shape_of(*space_, with_bits_, options_.hidden);
   const double rate = options_.learning_rate, trunk = transferred_ ? rate * options_.trunk_rate : rate;
   const std::size_t bit_rows = static_cast<std::size_t>(space_->architecture_slots()) * shape.hidden;
-  const Group groups[] = {
-      {0, bit_rows, trunk}, {bit_rows, shape.first_bias(), rate}, {shape.first_bias(), shape.size(), trunk}};
+  const int frozen = transferred_ ? options_.frozen_epochs : 0;
+  const Group groups[] = {{0, bit_rows, trunk, frozen},
+                          {bit_rows, shape.first_bias(), rate},
+                          {shape.first_bias(), shape.size(), trunk, frozen}};
   const Samples training = samples(parts.training), held_out = samples(parts.held_out);
   for (std::size_t m = static_cast<std::size_t>(team.rank); m < members_.size();
        m += static_cast<std::size_t>(team.size)) {

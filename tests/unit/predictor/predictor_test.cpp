@@ -178,6 +178,37 @@ TEST_F(PredictorTest, AFrozenTrunkLearnsInTheBitMapOnly) {
   EXPECT_FALSE(std::equal(after.begin() + first, after.begin() + last, before.begin() + first));
 }
 
+TEST_F(PredictorTest, TheTrunkIsFrozenForTheFirstEpochsOnly) {
+  const Predictor fp32 = fitted(false, 50);
+  const auto trunk_after = [&](int epochs) {
+    options_.epochs = epochs;
+    options_.frozen_epochs = 3;
+    Predictor quantized(space_, true, options_, 2);
+    quantized.transfer_from(fp32);
+    quantized.fit(world_.pairs(9, true, 5));  // all are held out too, so the loss falls with every epoch
+    auto weights = quantized.weights();
+    weights.resize(static_cast<std::size_t>(space_.architecture_slots()) * 64);
+    return weights;
+  };
+  auto source = fp32.weights();
+  source.resize(trunk_after(3).size());
+  EXPECT_EQ(trunk_after(3), source);
+  EXPECT_NE(trunk_after(4), source);
+}
+
+// A ranking knows neither scale nor level of the accuracies; the line through the pairs trained on does.
+TEST_F(PredictorTest, ARankingPredictsAccuraciesToo) {
+  options_.loss = "ranking";
+  options_.members = 2;
+  const auto fresh = world_.pairs(400, true, 3);
+  const Quality q = test(fitted(true, 500), fresh);
+  EXPECT_GT(q.kendall_tau, 0.8);
+  double mean = 0, squares = 0;
+  for (const Pair& pair : fresh) mean += pair.accuracy / 400;
+  for (const Pair& pair : fresh) squares += (pair.accuracy - mean) * (pair.accuracy - mean) / 400;
+  EXPECT_LT(q.rmse, 0.5 * std::sqrt(squares));
+}
+
 // The bug of the public code: bits never reached the predictor.
 TEST_F(PredictorTest, EveryBitGeneOfAnActiveBlockChangesThePrediction) {
   const Predictor predictor = fitted(true, 100);
@@ -336,6 +367,8 @@ TEST_F(PredictorTest, OptionsThatMakeNoSenseAreUsageErrors) {
   EXPECT_TRUE(rejects([](auto& o) { o.held_out = 1; }));
   EXPECT_TRUE(rejects([](auto& o) { o.trunk_rate = -1; }));
   EXPECT_TRUE(rejects([](auto& o) { o.inference = "fp64"; }));
+  EXPECT_TRUE(rejects([](auto& o) { o.loss = "absolute"; }));
+  EXPECT_TRUE(rejects([](auto& o) { o.frozen_epochs = -1; }));
 }
 
 TEST_F(PredictorTest, InferenceIsTheForwardPassThatWasTrained) {
