@@ -150,6 +150,9 @@ void describe(Visitor& v, PairsOptions& o) {
   v.group("recalibration", "batch statistics of a float sub-network", [&] { describe(v, o.recalibration); });
   v.key(number("int8", 2, 1e7, "pairs", "architecture and bits with integer accuracy"), &o.int8);
   v.key(number("int8_images", 0, 1e8, "images", "validation images per pair; 0: all"), &o.int8_images);
+  v.key(
+      number("noise", 0, 1e7, "pairs", "of int8, measured again with images in another order: noise ceiling"),
+      &o.noise);
   v.group("qat", "quantization-aware training of an integer pair and of a measured elite",
           [&] { describe(v, o.qat, true); });
 }
