@@ -6,6 +6,7 @@
 #include "apq/io/files.hpp"
 #include "pipeline/artifacts.hpp"
 #include "pipeline/context.hpp"
+#include "pipeline/pairs_file.hpp"
 
 namespace apq::pipeline {
 
@@ -119,6 +120,7 @@ void run_collect(Context& c) {
   for (const auto& [i, accuracy] : int8)
     int8_pairs.push_back(
         {c.space.canonical(int8_genomes[static_cast<std::size_t>(i)]), 0, "sample", 0, accuracy});
+  write_recipe(c, *net);
   io::write_atomically(c.out / "pairs_fp32.csv", pairs_fp32_csv(c.space, fp32_pairs));
   io::write_atomically(c.out / "pairs_int8.csv", pairs_int8_csv(c.space, c.costs, int8_pairs));
   if (options.noise > 0) {
