@@ -222,6 +222,11 @@ void check(const Config& config, const Reader& reader, const Place& file, Proble
   check_hardware(config, rules);
   check_training(config, rules);
   check_pairs(config, rules);
+  rules.require(
+      !config.predictor.bits_after_relu || config.predictor.inference != "int8",
+      {"predictor.bits_after_relu", "predictor.inference"},
+      "predictor.bits_after_relu is true (predictor.inference int8 has no negative activations) choose "
+      "fp32 or bf16");
   check_search(config, rules);
 }
 

@@ -177,6 +177,9 @@ void describe(Visitor& v, predictor::PredictorOptions& o) {
         &o.frozen_epochs);
   v.key(choice("inference", nn::precisions(), "numbers of the hidden products when the search predicts"),
         &o.inference);
+  v.key(flag("bits_after_relu",
+             "add the bits' part of the first layer after its ReLU, as the public code does"),
+        &o.bits_after_relu);
   v.key(flag("transfer", "start the quantization-aware predictor from the float one"), &o.transfer);
 }
 

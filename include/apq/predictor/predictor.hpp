@@ -31,6 +31,7 @@ struct PredictorOptions {
   double held_out = 0.2;           ///< share of the pairs kept for stopping and quality figures
   double trunk_rate = 0.3;         ///< learning rate of transferred weights, relative
   int frozen_epochs = 0;           ///< at the start, in which transferred weights do not learn
+  bool bits_after_relu = false;    ///< add the bit map after the first ReLU, as the public code does
   bool transfer = true;            ///< start the quantization-aware predictor from the fp32 one
   std::string inference = "fp32";  ///< numbers of the hidden products in `predict`: fp32, bf16, int8
 };
@@ -62,9 +63,10 @@ struct Team {
 
 /// Multi-layer perceptron of APQ section 3.2: one-hot slots -> hidden -> hidden -> hidden -> 1, ReLU between.
 /// The quantization-aware form has the same trunk and one more input map for the bit slots, added before the
-/// first ReLU. The first layer is a sum of rows picked by genes. Targets are normalised inside. An ensemble
-/// is several of them trained on the same pairs; their mean errs less, and a search that looks for the
-/// highest prediction finds fewer errors. The space must outlive the predictor.
+/// first ReLU (or, `bits_after_relu`, after it, without a ReLU of its own). The first layer is a sum of rows
+/// picked by genes. Targets are normalised inside. An ensemble is several of them trained on the same pairs;
+/// their mean errs less, and a search that looks for the highest prediction finds fewer errors. The space
+/// must outlive the predictor.
 class Predictor {
  public:
   Predictor() = default;

@@ -211,15 +211,23 @@ TEST_F(PredictorTest, ARankingPredictsAccuraciesToo) {
 
 // The bug of the public code: bits never reached the predictor.
 TEST_F(PredictorTest, EveryBitGeneOfAnActiveBlockChangesThePrediction) {
-  const Predictor predictor = fitted(true, 100);
-  const space::Genome base = space_.with_uniform_bits(space_.largest(), 8);
-  for (std::size_t b = 0; b < base.blocks.size(); ++b)
-    for (int gene = 0; gene < space::kBitGenes; ++gene) {
-      space::Genome other = base;
-      other.blocks[b].bits[gene] = 0;
-      const auto both = predict(predictor, {{base, 0}, {other, 0}});
-      EXPECT_NE(both[0], both[1]) << b << " " << gene;
-    }
+  for (const bool late : {false, true}) {
+    options_.bits_after_relu = late;
+    const Predictor predictor = fitted(true, 100);
+    const space::Genome base = space_.with_uniform_bits(space_.largest(), 8);
+    for (std::size_t b = 0; b < base.blocks.size(); ++b)
+      for (int gene = 0; gene < space::kBitGenes; ++gene) {
+        space::Genome other = base;
+        other.blocks[b].bits[gene] = 0;
+        const auto both = predict(predictor, {{base, 0}, {other, 0}});
+        EXPECT_NE(both[0], both[1]) << b << " " << gene;
+      }
+  }
+}
+
+TEST_F(PredictorTest, BitsAddedAfterTheReluAreLearnedToo) {
+  options_.bits_after_relu = true;
+  EXPECT_GT(test(fitted(true, 500), world_.pairs(500, true, 3)).kendall_tau, 0.8);
 }
 
 TEST_F(PredictorTest, GenesOfSwitchedOffBlocksDoNot) {
@@ -369,10 +377,15 @@ TEST_F(PredictorTest, OptionsThatMakeNoSenseAreUsageErrors) {
   EXPECT_TRUE(rejects([](auto& o) { o.inference = "fp64"; }));
   EXPECT_TRUE(rejects([](auto& o) { o.loss = "absolute"; }));
   EXPECT_TRUE(rejects([](auto& o) { o.frozen_epochs = -1; }));
+  EXPECT_TRUE(rejects([](auto& o) {
+    o.bits_after_relu = true;
+    o.inference = "int8";
+  }));
 }
 
 TEST_F(PredictorTest, InferenceIsTheForwardPassThatWasTrained) {
-  for (const bool with_bits : {false, true}) {
+  for (const auto& [with_bits, late] : {std::pair{false, false}, {true, false}, {true, true}}) {
+    options_.bits_after_relu = late;
     Predictor predictor(space_, with_bits, options_, 1);
     predictor.fit(world_.pairs(60, with_bits, 4));
     const auto pairs = world_.pairs(300, with_bits, 5);
@@ -388,7 +401,8 @@ TEST_F(PredictorTest, InferenceIsTheForwardPassThatWasTrained) {
     predictor.predict(genomes, predicted);
     const auto weights = predictor.weights();
     const Shape shape{static_cast<std::size_t>(with_bits ? space_.slots() : space_.architecture_slots()),
-                      static_cast<std::size_t>(options_.hidden)};
+                      static_cast<std::size_t>(options_.hidden),
+                      static_cast<std::size_t>(late ? space_.bit_slots() : 0)};
     Perceptron perceptron(shape);
     const auto outputs = perceptron.forward(std::span(weights).first(shape.size()), inputs);
     const float mean = weights[shape.size()], deviation = weights[shape.size() + 1];
