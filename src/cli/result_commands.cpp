@@ -51,9 +51,47 @@ void add_report(CLI::App& app, Command& command) {
   });
 }
 
+struct PairsOptions {
+  fs::path from, out;
+  std::vector<fs::path> files;
+};
+
+void add_pairs(CLI::App& app, Command& command) {
+  CLI::App* pairs = app.add_subcommand("pairs", "Take measured pairs from one folder to another");
+  pairs->require_subcommand(1);
+  auto options = std::make_shared<PairsOptions>();
+  CLI::App* out = pairs->add_subcommand("export", "Write a run's pairs into one file, with their recipe");
+  out->add_option("--from", options->from, "Run folder")->required()->type_name("RUN");
+  out->add_option("--out", options->out, "File to write")->required()->type_name("FILE");
+  add_examples(*out, {"apq pairs export --from results/quickstart --out pairs.csv"});
+  out->callback([&command, options] {
+    command.action = [options](comm::Communicator&) {
+      print(pipeline::export_pairs(options->from, options->out));
+    };
+  });
+  CLI::App* append = pairs->add_subcommand(
+      "append",
+      "Put such files into a folder, new or with pairs; a network with several labels gets their mean");
+  append->add_option("FILES", options->files, "Files of 'apq pairs export', all of one recipe")
+      ->required()
+      ->type_name("FILE");
+  append->add_option("--out", options->out, "Folder, no run; for --from of later stages")
+      ->required()
+      ->type_name("DIR");
+  add_examples(*append,
+               {"apq pairs append monday.csv tuesday.csv --out results/pairs",
+                "apq predictor configs/quickstart.yaml --from results/pairs --out results/predictor"});
+  append->callback([&command, options] {
+    command.action = [options](comm::Communicator&) {
+      print(pipeline::append_pairs(options->files, options->out));
+    };
+  });
+}
+
 }  // namespace
 
 void add_result_commands(CLI::App& app, Command& command) {
+  add_pairs(app, command);
   add_evaluate(app, command);
   add_report(app, command);
 }

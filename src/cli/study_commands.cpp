@@ -5,12 +5,16 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <span>
+#include <sstream>
 
+#include "apq/config/config.hpp"
 #include "apq/core/error.hpp"
 #include "apq/core/process.hpp"
 #include "apq/core/progress.hpp"
 #include "apq/io/files.hpp"
+#include "apq/pipeline/transfer_study.hpp"
 #include "apq/report/scaling.hpp"
+#include "apq/report/transfer.hpp"
 #include "cli/command.hpp"
 
 namespace apq::cli {
@@ -58,10 +62,76 @@ void measure_network(comm::Communicator& comm, const fs::path& out) {
   print(out.string());
 }
 
+struct TransferCommand {
+  fs::path config;
+  std::vector<std::string> overrides, variants;
+  pipeline::TransferOptions options;
+};
+
+/// A variant is "KEY=VALUE [KEY=VALUE...]" and changes keys of the predictor only.
+pipeline::TransferVariant variant_of(const TransferCommand& command, const std::string& text) {
+  std::vector<std::string> overrides = command.overrides;
+  std::istringstream settings(text);
+  for (std::string setting; settings >> setting; overrides.push_back(setting))
+    validate(setting.starts_with("predictor."), ErrorKind::usage,
+             "--variants '{}' changes more than the predictor (\"{}\") use keys that begin with predictor.",
+             text, setting);
+  auto options = config::load(command.config, overrides).predictor;
+  options.transfer = true;
+  return {text, options};
+}
+
+void study_transfer(comm::Communicator& comm, const TransferCommand& command) {
+  const config::Config config = config::load(command.config, command.overrides);
+  std::vector<pipeline::TransferVariant> variants;
+  for (const std::string& text : command.variants) variants.push_back(variant_of(command, text));
+  pipeline::TransferOptions options = command.options;
+  if (options.from.empty()) options.from = fs::path("results") / config.name;
+  const std::string setting = pipeline::study_transfer(comm, config, variants, options);
+  if (comm.root()) print(setting + "\n" + report::write_transfer(options.out, setting));
+}
+
+void add_transfer(CLI::App& study, Command& command) {
+  auto options = std::make_shared<TransferCommand>();
+  CLI::App* sub = study.add_subcommand(
+      "transfer", "Int8 predictors from the float one and from scratch, by number of pairs to train on");
+  sub->add_option("--config", options->config, "Configuration, a YAML file")->required()->type_name("FILE");
+  sub->add_option("--from", options->options.from,
+                  "Run with the pairs (default: results/<name of the configuration>)")
+      ->type_name("RUN");
+  sub->add_option("--out", options->options.out, "Folder for tables and plots")->required()->type_name("DIR");
+  sub->add_option("--pairs", options->options.pairs, "Numbers of int8 pairs to train on")
+      ->delimiter(',')
+      ->check(CLI::Range(2, 10000000))
+      ->capture_default_str();
+  sub->add_option("--seeds", options->options.seeds,
+                  "Repeats, each with subsets and initial weights of its own")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  sub->add_option("--test", options->options.test, "Share of the int8 pairs that is only tested on")
+      ->check(CLI::Range(0.01, 0.9))
+      ->capture_default_str();
+  sub->add_option(
+         "--variants", options->variants,
+         "Also transfer with other keys of the predictor: a text KEY=VALUE per variant, or several with "
+         "blanks between")
+      ->type_name("TEXT");
+  add_overrides(*sub, options->overrides);
+  add_examples(*sub,
+               {"mpirun -n 2 apq study transfer --config configs/fashion-mnist.yaml --from "
+                "results/fashion-mnist --out results/transfer",
+                "apq study transfer --config configs/quickstart.yaml --out results/transfer --pairs 20,40 "
+                "--variants predictor.trunk_rate=1"});
+  sub->callback([&command, options] {
+    command.parallel = true;
+    command.action = [options](comm::Communicator& comm) { study_transfer(comm, *options); };
+  });
+}
+
 }  // namespace
 
 void add_study_commands(CLI::App& app, Command& command) {
-  CLI::App* study = app.add_subcommand("study", "Scaling studies");
+  CLI::App* study = app.add_subcommand("study", "Studies: scaling, transfer of the predictor");
   study->require_subcommand(1);
   auto options = std::make_shared<Options>();
 
@@ -85,6 +155,8 @@ void add_study_commands(CLI::App& app, Command& command) {
     command.parallel = true;
     command.action = [options](comm::Communicator& comm) { measure_network(comm, options->out); };
   });
+
+  add_transfer(*study, command);
 }
 
 }  // namespace apq::cli

@@ -158,6 +158,12 @@ void check_training(const Config& c, Rules& rules) {
   }
 }
 
+void check_pairs(const Config& c, Rules& rules) {
+  rules.require(
+      c.pairs.noise <= c.pairs.int8, {"pairs.noise", "pairs.int8"},
+      fmt::format("pairs.noise is {} (pairs.int8 is {}) choose no more", c.pairs.noise, c.pairs.int8));
+}
+
 void check_search(const Config& c, Rules& rules) {
   const SearchOptions& s = c.search;
   std::istringstream names(s.objectives);
@@ -215,6 +221,12 @@ void check(const Config& config, const Reader& reader, const Place& file, Proble
   check_space(config, rules);
   check_hardware(config, rules);
   check_training(config, rules);
+  check_pairs(config, rules);
+  rules.require(
+      !config.predictor.bits_after_relu || config.predictor.inference != "int8",
+      {"predictor.bits_after_relu", "predictor.inference"},
+      "predictor.bits_after_relu is true (predictor.inference int8 has no negative activations) choose "
+      "fp32 or bf16");
   check_search(config, rules);
 }
 

@@ -150,6 +150,9 @@ void describe(Visitor& v, PairsOptions& o) {
   v.group("recalibration", "batch statistics of a float sub-network", [&] { describe(v, o.recalibration); });
   v.key(number("int8", 2, 1e7, "pairs", "architecture and bits with integer accuracy"), &o.int8);
   v.key(number("int8_images", 0, 1e8, "images", "validation images per pair; 0: all"), &o.int8_images);
+  v.key(
+      number("noise", 0, 1e7, "pairs", "of int8, measured again with images in another order: noise ceiling"),
+      &o.noise);
   v.group("qat", "quantization-aware training of an integer pair and of a measured elite",
           [&] { describe(v, o.qat, true); });
 }
@@ -162,13 +165,21 @@ void describe(Visitor& v, predictor::PredictorOptions& o) {
   v.key(number("epochs", 1, 1e6, "epochs", "at most; the best held-out epoch is kept"), &o.epochs);
   v.key(number("patience", 1, 1e6, "epochs", "without a better held-out loss before stopping"), &o.patience);
   v.key(number("batch", 1, 65536, "pairs", "per step"), &o.batch);
+  v.key(choice("loss", predictor::losses(),
+               "trained on; ranking: which of two networks is better, then scaled to accuracies"),
+        &o.loss);
   v.key(number("learning_rate", kPositive, 10, "", "of Adam"), &o.learning_rate);
   v.key(number("weight_decay", 0, 1, "", "of all weights"), &o.weight_decay);
   v.key(number("held_out", 0.01, 0.9, "share", "of the pairs, kept for stopping and quality figures"),
         &o.held_out);
   v.key(number("trunk_rate", 0, 10, "", "learning rate of transferred weights, relative"), &o.trunk_rate);
+  v.key(number("frozen_epochs", 0, 1e6, "epochs", "at the start in which transferred weights do not learn"),
+        &o.frozen_epochs);
   v.key(choice("inference", nn::precisions(), "numbers of the hidden products when the search predicts"),
         &o.inference);
+  v.key(flag("bits_after_relu",
+             "add the bits' part of the first layer after its ReLU, as the public code does"),
+        &o.bits_after_relu);
   v.key(flag("transfer", "start the quantization-aware predictor from the float one"), &o.transfer);
 }
 

@@ -186,6 +186,10 @@ Mlp::Mlp(const MlpWeights& weights, Precision precision, const Picks& calibratio
   const int rows = static_cast<int>(weights.table.size()) / hidden_;
   const auto table = pad(weights.table, rows, hidden_, rows, ld_);
   table_.assign(table.begin(), table.end());
+  const int late_rows = static_cast<int>(weights.late_table.size()) / hidden_;
+  const auto late_table = pad(weights.late_table, late_rows, hidden_, late_rows, ld_);
+  late_table_.assign(late_table.begin(), late_table.end());
+  APQ_ASSERT(late_rows == 0 || precision != Precision::int8);
   first_bias_ = pad(weights.first_bias, 1, hidden_, 1, ld_);
   output_ = pad(weights.output, 1, hidden_, 1, ld_);
   const auto second = pad(weights.second, hidden_, hidden_, ld_, ld_);
@@ -231,14 +235,28 @@ void Mlp::first_layer(const Picks& picks, std::int64_t begin, std::int64_t end, 
   });
 }
 
-void Mlp::run(const Picks& picks, std::span<float> outputs) {
+void Mlp::add_late(const Picks& late, std::int64_t begin, std::int64_t end, float* x) const {
+  over_rows(end - begin, [&](std::int64_t from, std::int64_t to) {
+    for (std::int64_t i = from; i < to; ++i)
+      for (std::int64_t k = late.ends[static_cast<std::size_t>(begin + i)];
+           k < late.ends[static_cast<std::size_t>(begin + i + 1)]; ++k) {
+        const float* row =
+            &late_table_[static_cast<std::size_t>(late.rows[static_cast<std::size_t>(k)]) * ld_];
+        for (int c = 0; c < ld_; ++c) x[i * ld_ + c] += row[c];
+      }
+  });
+}
+
+void Mlp::run(const Picks& picks, std::span<float> outputs, const Picks* late) {
   APQ_ASSERT(static_cast<std::int64_t>(outputs.size()) == picks.count());
+  APQ_ASSERT(!late || late->count() == picks.count());
   static thread_local Scratch<float> scratch;
   float* x = scratch.get(static_cast<std::size_t>(2 * kPass * ld_));
   float* y = x + kPass * ld_;
   for (std::int64_t begin = 0; begin < picks.count(); begin += kPass) {
     const std::int64_t end = std::min(begin + kPass, picks.count());
     first_layer(picks, begin, end, x);
+    if (late) add_late(*late, begin, end, x);
     second_->run(end - begin, x, y);
     third_->run(end - begin, y, x);
     mlp_kernels().dot(end - begin, ld_, x, output_.data(), output_bias_,

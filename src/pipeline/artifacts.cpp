@@ -51,6 +51,14 @@ nlohmann::ordered_json quality_json(const predictor::Quality& q, std::size_t ver
           {"pairwise_accuracy", q.pairwise_accuracy}};
 }
 
+/// Of measurements, which have no version and were not trained.
+nlohmann::ordered_json ceiling_json(const predictor::Quality& q) {
+  auto json = quality_json(q, 0);
+  json.erase("version");
+  json.erase("epochs");
+  return json;
+}
+
 }  // namespace
 
 std::string pairs_fp32_csv(const space::SearchSpace& space, const std::vector<predictor::Pair>& pairs) {
@@ -93,6 +101,35 @@ std::vector<Measured> read_pairs_int8(const space::SearchSpace& space, const fs:
                      table.rows[r][source] == "sample" ? "sample" : "islands", 0,
                      to_number(table.rows[r][accuracy], path.string(), r)});
   return pairs;
+}
+
+std::string pairs_noise_csv(const space::SearchSpace& space, const std::vector<Twice>& pairs) {
+  io::CsvWriter csv({"index", "accuracy_first", "accuracy_second", "genome"});
+  for (std::size_t i = 0; i < pairs.size(); ++i)
+    csv.row({std::to_string(i), io::number(pairs[i].first), io::number(pairs[i].second),
+             space.to_text(pairs[i].genome)});
+  return csv.text();
+}
+
+std::vector<Twice> read_pairs_noise(const space::SearchSpace& space, const fs::path& path) {
+  const auto table = read_csv(path);
+  const auto first = table.column("accuracy_first"), second = table.column("accuracy_second"),
+             genome = table.column("genome");
+  std::vector<Twice> pairs;
+  for (std::size_t r = 0; r < table.rows.size(); ++r)
+    pairs.push_back({space.from_text(table.rows[r][genome]),
+                     to_number(table.rows[r][first], path.string(), r),
+                     to_number(table.rows[r][second], path.string(), r)});
+  return pairs;
+}
+
+predictor::Quality noise_ceiling(const std::vector<Twice>& pairs) {
+  std::vector<double> first, second;
+  for (const Twice& pair : pairs) {
+    first.push_back(pair.first);
+    second.push_back(pair.second);
+  }
+  return predictor::quality(first, second);
 }
 
 std::vector<predictor::Pair> as_pairs(const std::vector<Measured>& measured) {
@@ -150,9 +187,11 @@ std::vector<Measured> read_measured(const space::SearchSpace& space, const std::
   return measured;
 }
 
-std::string predictor_json(const predictor::Quality& fp32, const std::vector<predictor::Quality>& int8) {
+std::string predictor_json(const predictor::Quality& fp32, const std::vector<predictor::Quality>& int8,
+                           const std::optional<predictor::Quality>& noise_ceiling) {
   nlohmann::ordered_json json{{"fp32", quality_json(fp32, 1)}, {"int8", nlohmann::ordered_json::array()}};
   for (std::size_t v = 0; v < int8.size(); ++v) json["int8"].push_back(quality_json(int8[v], v + 1));
+  if (noise_ceiling) json["noise_ceiling"] = ceiling_json(*noise_ceiling);
   return json.dump(1) + "\n";
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,15 @@ std::vector<predictor::Pair> read_pairs_fp32(const space::SearchSpace& space, co
 std::string pairs_int8_csv(const space::SearchSpace& space, const hw::CostModel& costs,
                            const std::vector<Measured>& pairs);
 std::vector<Measured> read_pairs_int8(const space::SearchSpace& space, const fs::path& path);
+/// A network measured with training images in two orders.
+struct Twice {
+  space::Genome genome;
+  double first = 0, second = 0;
+};
+std::string pairs_noise_csv(const space::SearchSpace& space, const std::vector<Twice>& pairs);
+std::vector<Twice> read_pairs_noise(const space::SearchSpace& space, const fs::path& path);
+/// How well the first measurement predicts the second: no predictor can be expected to do better.
+predictor::Quality noise_ceiling(const std::vector<Twice>& pairs);
 std::vector<predictor::Pair> as_pairs(const std::vector<Measured>& measured);
 
 /// pareto.csv: every network measured by the search; front = 1 when nothing of its source is better in
@@ -45,8 +55,10 @@ std::vector<search::Individual> individuals(const hw::CostModel& costs, const st
 io::Archive network_archive(const nn::IntegerNetwork& network);
 nn::IntegerNetwork network_from(const io::Archive& archive);
 
-/// predictor.json: {"fp32": quality, "int8": [quality, ...]}; a refit appends to the list, with its version.
-std::string predictor_json(const predictor::Quality& fp32, const std::vector<predictor::Quality>& int8);
+/// predictor.json: {"fp32": quality, "int8": [quality, ...], "noise_ceiling": quality if measured}; a refit
+/// appends to the list, with its version.
+std::string predictor_json(const predictor::Quality& fp32, const std::vector<predictor::Quality>& int8,
+                           const std::optional<predictor::Quality>& noise_ceiling);
 /// As the predictor stage wrote it, before a search in the same folder.
 std::string without_refits(const std::string& predictor_json);
 std::string append_refit(const std::string& predictor_json, const predictor::Quality& int8);

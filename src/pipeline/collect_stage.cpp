@@ -6,6 +6,7 @@
 #include "apq/io/files.hpp"
 #include "pipeline/artifacts.hpp"
 #include "pipeline/context.hpp"
+#include "pipeline/pairs_file.hpp"
 
 namespace apq::pipeline {
 
@@ -71,16 +72,18 @@ void run_collect(Context& c) {
   const auto net = load_supernet(c);
   eval::TrueEvaluator evaluator(*net, *c.data);
   const auto& options = c.config.pairs;
-  std::map<std::int64_t, double> fp32, int8;
+  std::map<std::int64_t, double> fp32, int8, again;
   if (const auto state = c.restore()) {
     fp32 = known(*state, "fp32");
     int8 = known(*state, "int8");
+    if (options.noise > 0) again = known(*state, "again");
   }
   const auto save = [&] {
     io::Archive a;
     put(a, "fp32", fp32);
     put(a, "int8", int8);
-    c.save(static_cast<std::int64_t>(fp32.size() + int8.size()), a);
+    if (options.noise > 0) put(a, "again", again);
+    c.save(static_cast<std::int64_t>(fp32.size() + int8.size() + again.size()), a);
   };
   std::vector<space::Genome> fp32_genomes, int8_genomes;
   for (int i = 0; i < options.fp32; ++i) fp32_genomes.push_back(fp32_genome(c, i));
@@ -97,6 +100,17 @@ void run_collect(Context& c) {
         return evaluator.integer_accuracy(genome, options.qat, options.int8_images, beat);
       },
       save);
+  if (options.noise > 0) {
+    auto other_order = options.qat;
+    other_order.data_order = 1;
+    const auto end = int8_genomes.begin() + std::min<std::ptrdiff_t>(options.noise, options.int8);
+    measure(
+        c, {int8_genomes.begin(), end}, again, "int8 pairs again",
+        [&](const space::Genome& genome, const comm::Beat& beat) {
+          return evaluator.integer_accuracy(genome, other_order, options.int8_images, beat);
+        },
+        save);
+  }
 
   if (!c.comm.root()) return;
   std::vector<predictor::Pair> fp32_pairs;
@@ -106,8 +120,18 @@ void run_collect(Context& c) {
   for (const auto& [i, accuracy] : int8)
     int8_pairs.push_back(
         {c.space.canonical(int8_genomes[static_cast<std::size_t>(i)]), 0, "sample", 0, accuracy});
+  write_recipe(c, *net);
   io::write_atomically(c.out / "pairs_fp32.csv", pairs_fp32_csv(c.space, fp32_pairs));
   io::write_atomically(c.out / "pairs_int8.csv", pairs_int8_csv(c.space, c.costs, int8_pairs));
+  if (options.noise > 0) {
+    std::vector<Twice> twice;
+    for (const auto& [i, accuracy] : again)
+      twice.push_back({int8_pairs[static_cast<std::size_t>(i)].genome,
+                       int8_pairs[static_cast<std::size_t>(i)].accuracy, accuracy});
+    io::write_atomically(c.out / "pairs_noise.csv", pairs_noise_csv(c.space, twice));
+    c.note(fmt::format("collect: {} int8 pairs measured again; both rank {:.1f} % of their pairs alike",
+                       twice.size(), 100 * noise_ceiling(twice).pairwise_accuracy));
+  }
   c.note(fmt::format("collect: {} float pairs ({}), {} int8 pairs ({})", fp32.size(), spread(fp32),
                      int8.size(), spread(int8)));
 }

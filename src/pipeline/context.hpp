@@ -17,6 +17,7 @@
 #include "apq/data/dataset.hpp"
 #include "apq/hw/cost_model.hpp"
 #include "apq/io/archive.hpp"
+#include "apq/io/manifest.hpp"
 #include "apq/predictor/predictor.hpp"
 #include "apq/search/evolution.hpp"
 #include "apq/space/search_space.hpp"
@@ -121,6 +122,15 @@ void measure(Context& context, const std::vector<space::Genome>& genomes,
              std::map<std::int64_t, double>& results, const std::string& title,
              const std::function<double(const space::Genome&, const comm::Beat&)>& compute,
              const std::function<void()>& save);
+
+/// Error(environment) unless all ranks run the same program with the same configuration on the same kind of
+/// CPU. Collective.
+void check_alike(comm::Communicator& comm, const config::Config& config);
+io::Manifest make_manifest(const comm::Communicator& comm, const config::Config& config);
+
+/// The root's pairs on every rank. Collective.
+std::vector<predictor::Pair> pairs_of_root(comm::Communicator& comm, const space::SearchSpace& space,
+                                           const std::vector<predictor::Pair>& pairs);
 
 /// Fits a predictor to the root's pairs. The root trains it, or its members are trained on all ranks at once;
 /// at the end every rank has the same one. Collective.

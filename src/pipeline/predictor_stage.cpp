@@ -13,10 +13,13 @@ void run_predictor(Context& c) {
   const auto& options = c.config.predictor;
   std::vector<predictor::Pair> fp32_pairs;
   std::vector<Measured> int8_pairs;
+  std::optional<predictor::Quality> ceiling;
   if (c.comm.root()) {
     fp32_pairs = read_pairs_fp32(c.space, c.artifact("pairs_fp32.csv", "collect"));
     int8_pairs = read_pairs_int8(c.space, c.artifact("pairs_int8.csv", "collect"));
     std::erase_if(int8_pairs, [](const Measured& m) { return m.source != "sample"; });
+    if (c.config.pairs.noise > 0)
+      ceiling = noise_ceiling(read_pairs_noise(c.space, c.artifact("pairs_noise.csv", "collect")));
   }
   predictor::Predictor fp32(c.space, false, options, c.config.seed);
   const auto fp32_quality = fit(c.comm, c.space, fp32, fp32_pairs);
@@ -35,7 +38,7 @@ void run_predictor(Context& c) {
   artifact.put("fp32", fp32.weights());
   artifact.put("int8", int8.weights());
   artifact.save(c.out / "predictor.ckpt", "predictor");
-  io::write_atomically(c.out / "predictor.json", predictor_json(fp32_quality, {int8_quality}));
+  io::write_atomically(c.out / "predictor.json", predictor_json(fp32_quality, {int8_quality}, ceiling));
 }
 
 }  // namespace apq::pipeline

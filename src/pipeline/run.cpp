@@ -105,7 +105,6 @@ std::vector<std::pair<std::string, std::string>> library_versions() {
   return {{"oneDNN", nn::onednn_version()}, {"kernels", nn::kernel_isa()}};
 }
 
-/// Ranks must be the same program with the same configuration on the same kind of CPU.
 void check_alike(comm::Communicator& comm, const config::Config& config) {
   const std::string mine =
       fmt::format("configuration {}; {}", config::hash(config), config.mixed_nodes ? "" : maker());
@@ -119,6 +118,18 @@ void check_alike(comm::Communicator& comm, const config::Config& config) {
              "and kind of CPU; mixed_nodes: true allows different CPUs, but then results depend on who "
              "computed what",
              r, all[r], all[0]);
+}
+
+io::Manifest make_manifest(const comm::Communicator& comm, const config::Config& config) {
+  io::Manifest manifest;
+  manifest.config_text = config::dump(config, false);
+  manifest.config_hash = config::hash(config);
+  manifest.seed = config.seed;
+  manifest.ranks = comm.size();
+  manifest.threads = config.threads;
+  manifest.libraries["MPI"] = comm::library_version();
+  for (const auto& [name, version] : library_versions()) manifest.libraries[name] = version;
+  return manifest;
 }
 
 /// Ends this process when it or the whole run is stuck.
@@ -180,18 +191,10 @@ void run(comm::Communicator& comm, const config::Config& config, const RunOption
     if (const double left = stop::job_seconds_left(); left > 0)
       log::info("the job's time limit: {:.0f} s until this run saves and stops", left);
     io::write_atomically(options.out / "config.yaml", config::dump(config, true));
-    io::Manifest manifest{config::dump(config, false),
-                          config::hash(config),
-                          config.seed,
-                          comm.size(),
-                          config.threads,
-                          "yes",
-                          {},
-                          binding.hosts};
+    io::Manifest manifest = make_manifest(comm, config);
+    manifest.hosts = binding.hosts;
     if (config.search.islands.asynchronous())
       manifest.reproducible = "no (islands are asynchronous: results depend on which rank was faster)";
-    manifest.libraries["MPI"] = comm::library_version();
-    for (const auto& [name, version] : library_versions()) manifest.libraries[name] = version;
     io::write_manifest(options.out, manifest);
     save_costs(config, context.space, context.costs, options.out);
     log::info("{}", nn::integer_self_test());

@@ -13,6 +13,7 @@
 #include "apq/search/pareto.hpp"
 #include "pipeline/artifacts.hpp"
 #include "pipeline/context.hpp"
+#include "pipeline/pairs_file.hpp"
 #include "pipeline/uniform.hpp"
 
 namespace apq::pipeline {
@@ -313,6 +314,7 @@ void Search::write_results() {
   std::vector<Measured> pairs = samples_;
   std::copy_if(measured_.begin(), measured_.end(), std::back_inserter(pairs),
                [](auto& m) { return m.source == "islands"; });
+  if (inputs_have_this_recipe(c_, *net_)) write_recipe(c_, *net_);  // else the pairs together have none
   io::write_atomically(c_.out / "pairs_int8.csv", pairs_int8_csv(c_.space, c_.costs, pairs));
   c_.note(fmt::format("search: {} networks measured", measured_.size()));
 }

@@ -37,8 +37,15 @@ std::span<const float> Perceptron::forward(std::span<const float> parameters, co
   const int width = static_cast<int>(n), count = inputs.rows();
   first_.assign(rows * n, 0);
   for (int r = 0; r < count; ++r)
-    for (const std::int32_t slot : inputs.row(r)) add(p + slot * n, n, &first_[r * n]);
+    for (const std::int32_t slot : inputs.row(r))
+      if (!shape_.is_late(slot)) add(p + slot * n, n, &first_[r * n]);
   bias_and_relu(p + shape_.first_bias(), n, first_);
+  if (shape_.late > 0) {
+    early_ = first_;
+    for (int r = 0; r < count; ++r)
+      for (const std::int32_t slot : inputs.row(r))
+        if (shape_.is_late(slot)) add(p + slot * n, n, &first_[r * n]);
+  }
 
   second_.resize(rows * n);
   nn::pointwise_forward(count, width, width, first_.data(), p + shape_.second(), width, second_.data());
@@ -81,9 +88,14 @@ void Perceptron::backward(std::span<const float> parameters, const Inputs& input
                               d_below_.data());
   d_here_.swap(d_below_);
 
-  backward_bias_and_relu(first_, n, d_here_, g + shape_.first_bias());
-  for (int r = 0; r < count; ++r)
-    for (const std::int32_t slot : inputs.row(r)) add(&d_here_[r * n], n, g + slot * n);
+  const auto to_slots = [&](bool late) {
+    for (int r = 0; r < count; ++r)
+      for (const std::int32_t slot : inputs.row(r))
+        if (shape_.is_late(slot) == late) add(&d_here_[r * n], n, g + slot * n);
+  };
+  to_slots(true);
+  backward_bias_and_relu(shape_.late > 0 ? early_ : first_, n, d_here_, g + shape_.first_bias());
+  to_slots(false);
 }
 
 }  // namespace apq::predictor

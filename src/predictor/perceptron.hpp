@@ -29,7 +29,9 @@ struct Inputs {
 struct Shape {
   std::size_t slots = 0;
   std::size_t hidden = 0;
+  std::size_t late = 0;  ///< the last that many slots are added after the first ReLU
 
+  bool is_late(std::int32_t slot) const { return static_cast<std::size_t>(slot) >= slots - late; }
   std::size_t first_bias() const { return slots * hidden; }
   std::size_t second() const { return first_bias() + hidden; }
   std::size_t second_bias() const { return second() + hidden * hidden; }
@@ -54,6 +56,7 @@ class Perceptron {
  private:
   Shape shape_;
   std::vector<float> first_, second_, third_;  ///< activations, [rows][hidden]
+  std::vector<float> early_;                   ///< first_ before late slots are added
   std::vector<float> output_;
   std::vector<float> d_here_, d_below_;
 };

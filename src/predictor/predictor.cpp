@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The apq authors
 #include "apq/predictor/predictor.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -10,6 +12,7 @@
 #include "apq/nn/mlp.hpp"
 #include "predictor/first_layer.hpp"
 #include "predictor/perceptron.hpp"
+#include "predictor/split.hpp"
 #include "predictor/training.hpp"
 
 namespace apq::predictor {
@@ -23,9 +26,10 @@ constexpr int kCalibration = 512;
 /// Layers as keys of their initial values.
 enum Layer : std::uint64_t { kArchitecture, kBits, kSecond, kThird, kOutput };
 
-Shape shape_of(const space::SearchSpace& space, bool with_bits, int hidden) {
+Shape shape_of(const space::SearchSpace& space, bool with_bits, const PredictorOptions& options) {
   return {static_cast<std::size_t>(with_bits ? space.slots() : space.architecture_slots()),
-          static_cast<std::size_t>(hidden)};
+          static_cast<std::size_t>(options.hidden),
+          static_cast<std::size_t>(with_bits && options.bits_after_relu ? space.bit_slots() : 0)};
 }
 
 /// The first layer starts at a tenth of the usual deviation. Genes that few pairs show then weigh little
@@ -53,12 +57,15 @@ void check(const PredictorOptions& o) {
   require(o.weight_decay >= 0, "weight_decay", o.weight_decay, "0 or more");
   require(o.held_out >= 0 && o.held_out < 1, "held_out", o.held_out, "at least 0 and below 1");
   require(o.trunk_rate >= 0, "trunk_rate", o.trunk_rate, "0 or more");
-  nn::precision_from_name(o.inference);
+  require(o.frozen_epochs >= 0, "frozen_epochs", o.frozen_epochs, "0 or more");
+  validate(std::ranges::count(losses(), o.loss) == 1, ErrorKind::usage,
+           "predictor.loss = {} (it must be one of {}) change it", o.loss, fmt::join(losses(), ", "));
+  const nn::Precision precision = nn::precision_from_name(o.inference);
+  validate(!o.bits_after_relu || precision != nn::Precision::int8, ErrorKind::usage,
+           "predictor.inference = int8 (with bits_after_relu activations have a sign) choose fp32 or bf16");
 }
 
-struct Split {
-  std::vector<Pair> training, held_out;
-};
+}  // namespace
 
 Split split(const space::SearchSpace& space, std::span<const Pair> pairs, double share, std::uint64_t seed) {
   const std::vector<Pair> all(pairs.begin(), pairs.end());
@@ -71,13 +78,13 @@ Split split(const space::SearchSpace& space, std::span<const Pair> pairs, double
   return enough ? result : Split{all, all};
 }
 
-}  // namespace
+std::vector<std::string> losses() { return {"mse", "ranking"}; }
 
 Predictor::Predictor(const space::SearchSpace& space, bool with_bits, const PredictorOptions& options,
                      std::uint64_t seed)
     : space_(&space), options_(options), seed_(seed), with_bits_(with_bits) {
   check(options);
-  const Shape shape = shape_of(space, with_bits, options.hidden);
+  const Shape shape = shape_of(space, with_bits, options);
   const std::size_t n = shape.hidden;
   const std::size_t bit_rows = static_cast<std::size_t>(space.architecture_slots()) * n;
   std::vector<std::int32_t> slots;
@@ -119,11 +126,13 @@ Quality Predictor::fit(std::span<const Pair> pairs, const Team& team) {
     return result;
   };
 
-  const Shape shape = shape_of(*space_, with_bits_, options_.hidden);
+  const Shape shape = shape_of(*space_, with_bits_, options_);
   const double rate = options_.learning_rate, trunk = transferred_ ? rate * options_.trunk_rate : rate;
   const std::size_t bit_rows = static_cast<std::size_t>(space_->architecture_slots()) * shape.hidden;
-  const Group groups[] = {
-      {0, bit_rows, trunk}, {bit_rows, shape.first_bias(), rate}, {shape.first_bias(), shape.size(), trunk}};
+  const int frozen = transferred_ ? options_.frozen_epochs : 0;
+  const Group groups[] = {{0, bit_rows, trunk, frozen},
+                          {bit_rows, shape.first_bias(), rate},
+                          {shape.first_bias(), shape.size(), trunk, frozen}};
   const Samples training = samples(parts.training), held_out = samples(parts.held_out);
   for (std::size_t m = static_cast<std::size_t>(team.rank); m < members_.size();
        m += static_cast<std::size_t>(team.size)) {
@@ -154,8 +163,8 @@ Quality Predictor::fit(std::span<const Pair> pairs, const Team& team) {
 
 void Predictor::transfer_from(const Predictor& fp32) {
   APQ_ASSERT(with_bits_ && !fp32.with_bits_ && fp32.trained_);
-  const Shape to = shape_of(*space_, true, options_.hidden);
-  const Shape from = shape_of(*fp32.space_, false, fp32.options_.hidden);
+  const Shape to = shape_of(*space_, true, options_);
+  const Shape from = shape_of(*fp32.space_, false, fp32.options_);
   APQ_ASSERT(from.slots == static_cast<std::size_t>(space_->architecture_slots()) &&
              from.hidden == to.hidden && members_.size() == fp32.members_.size());
   for (std::size_t m = 0; m < members_.size(); ++m) {
@@ -174,16 +183,18 @@ void Predictor::transfer_from(const Predictor& fp32) {
 struct Predictor::Inference {
   Inference(const space::SearchSpace& space, bool with_bits, const PredictorOptions& options,
             const std::vector<std::vector<float>>& members, std::uint64_t seed)
-      : first(space, with_bits) {
+      : first(space, with_bits && !options.bits_after_relu),
+        bits_are_late(with_bits && options.bits_after_relu) {
     const nn::Picks some = calibration(space, seed);
     for (const auto& parameters : members)
-      mlps.emplace_back(weights(space, with_bits, options.hidden, parameters),
+      mlps.emplace_back(weights(space, with_bits, options, parameters),
                         nn::precision_from_name(options.inference), some);
   }
 
-  nn::MlpWeights weights(const space::SearchSpace& space, bool with_bits, int hidden,
+  nn::MlpWeights weights(const space::SearchSpace& space, bool with_bits, const PredictorOptions& options,
                          std::span<const float> p) const {
-    const Shape shape = shape_of(space, with_bits, hidden);
+    const int hidden = options.hidden;
+    const Shape shape = shape_of(space, with_bits, options);
     const std::size_t n = shape.hidden;
     const auto part = [&](std::size_t begin, std::size_t size) {
       return std::vector<float>(p.begin() + static_cast<std::ptrdiff_t>(begin),
@@ -197,7 +208,8 @@ struct Predictor::Inference {
             part(shape.third(), n * n),
             part(shape.third_bias(), n),
             part(shape.output(), n),
-            p[shape.output_bias()]};
+            p[shape.output_bias()],
+            part((shape.slots - shape.late) * n, shape.late * n)};
   }
   nn::Picks calibration(const space::SearchSpace& space, std::uint64_t seed) const {
     nn::Picks some;
@@ -208,9 +220,19 @@ struct Predictor::Inference {
     return some;
   }
 
+  /// The bit slots of a genome, counted from the first of them.
+  void pick_bits(const space::SearchSpace& space, const space::Genome& genome) {
+    space.encode(genome, true, slots);
+    for (const std::int32_t slot : slots)
+      if (slot >= space.architecture_slots()) late.rows.push_back(slot - space.architecture_slots());
+    late.end_input();
+  }
+
   FirstLayer first;
+  bool bits_are_late;
   std::vector<nn::Mlp> mlps;
-  nn::Picks picks;  ///< of the last call; its memory is used again
+  nn::Picks picks, late;  ///< of the last call; their memory is used again
+  std::vector<std::int32_t> slots;
   std::vector<float> outputs;
 };
 
@@ -219,12 +241,16 @@ void Predictor::predict(std::span<const space::Genome> genomes, std::span<double
   if (!inference_) inference_ = std::make_shared<Inference>(*space_, with_bits_, options_, members_, seed_);
   Inference& now = *inference_;
   now.picks.clear();
-  for (const space::Genome& genome : genomes) now.first.pick(genome, now.picks);
+  now.late.clear();
+  for (const space::Genome& genome : genomes) {
+    now.first.pick(genome, now.picks);
+    if (now.bits_are_late) now.pick_bits(*space_, genome);
+  }
   now.outputs.resize(genomes.size());
   std::ranges::fill(accuracy, static_cast<double>(mean_));
   const double scale = static_cast<double>(deviation_) / static_cast<double>(now.mlps.size());
   for (nn::Mlp& mlp : now.mlps) {
-    mlp.run(now.picks, now.outputs);
+    mlp.run(now.picks, now.outputs, now.bits_are_late ? &now.late : nullptr);
     for (std::size_t i = 0; i < genomes.size(); ++i) accuracy[i] += scale * now.outputs[i];
   }
 }

@@ -45,43 +45,118 @@ void Adam::step(std::span<const Group> groups, std::span<float> parameters,
   }
 }
 
-double loss(const Shape& shape, std::span<const float> parameters, const Samples& samples) {
+void squared_error(std::span<const float> outputs, std::span<const float> targets, std::span<float> d_output,
+                   Loss& loss) {
+  loss.terms += static_cast<double>(outputs.size());
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    loss.sum += std::pow(static_cast<double>(outputs[i]) - targets[i], 2);
+    d_output[i] = 2 * (outputs[i] - targets[i]) / static_cast<float>(outputs.size());
+  }
+}
+
+void ranking_loss(std::span<const float> outputs, std::span<const float> targets, std::span<float> d_output,
+                  Loss& loss) {
+  double ranked = 0;
+  std::vector<double> gradient(outputs.size());
+  for (std::size_t better = 0; better < outputs.size(); ++better)
+    for (std::size_t worse = 0; worse < outputs.size(); ++worse) {
+      if (!(targets[better] > targets[worse])) continue;
+      const double margin = static_cast<double>(outputs[better]) - outputs[worse];
+      loss.sum += std::max(-margin, 0.0) + std::log1p(std::exp(-std::abs(margin)));
+      ranked += 1;
+      const double push = 1 / (1 + std::exp(margin));
+      gradient[better] -= push;
+      gradient[worse] += push;
+    }
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    d_output[i] = ranked > 0 ? static_cast<float>(gradient[i] / ranked) : 0;
+  loss.terms += ranked;
+}
+
+namespace {
+
+using LossFunction = void (*)(std::span<const float>, std::span<const float>, std::span<float>, Loss&);
+
+std::vector<float> targets_of(const Samples& samples, std::span<const std::uint32_t> which) {
+  std::vector<float> targets;
+  for (const std::uint32_t i : which) targets.push_back(samples.targets[i]);
+  return targets;
+}
+
+std::vector<std::uint32_t> all_of(const Samples& samples) {
   std::vector<std::uint32_t> order(samples.size());
   std::iota(order.begin(), order.end(), 0u);
-  Perceptron perceptron(shape);
-  double sum = 0;
-  for_each_batch(order, 256, [&](std::span<const std::uint32_t> batch) {
-    const auto output = perceptron.forward(parameters, inputs_of(samples, batch));
-    for (std::size_t i = 0; i < batch.size(); ++i)
-      sum += std::pow(static_cast<double>(output[i]) - samples.targets[batch[i]], 2);
-  });
-  return sum / static_cast<double>(samples.size());
+  return order;
 }
+
+/// Mean over batches of neighbours.
+double loss(Perceptron& perceptron, LossFunction function, std::span<const float> parameters,
+            const Samples& samples) {
+  constexpr std::size_t kBatch = 256;
+  Loss total;
+  std::vector<float> unused(kBatch);
+  for_each_batch(all_of(samples), kBatch, [&](std::span<const std::uint32_t> batch) {
+    function(perceptron.forward(parameters, inputs_of(samples, batch)), targets_of(samples, batch),
+             std::span(unused).first(batch.size()), total);
+  });
+  return total.mean();
+}
+
+/// The straight line from outputs to targets with the least squared error becomes part of the output layer.
+void calibrate(const Shape& shape, const Samples& samples, std::vector<float>& parameters) {
+  Perceptron perceptron(shape);
+  const auto order = all_of(samples);
+  const auto outputs = perceptron.forward(parameters, inputs_of(samples, order));
+  const auto count = static_cast<double>(samples.size());
+  double mean_x = 0, mean_y = 0, xx = 0, xy = 0;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    mean_x += outputs[i] / count;
+    mean_y += samples.targets[i] / count;
+  }
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    xx += (outputs[i] - mean_x) * (outputs[i] - mean_x);
+    xy += (outputs[i] - mean_x) * (samples.targets[i] - mean_y);
+  }
+  const double slope = xx > 0 ? xy / xx : 0;
+  for (std::size_t i = 0; i < shape.hidden; ++i)
+    parameters[shape.output() + i] = static_cast<float>(slope * parameters[shape.output() + i]);
+  float& bias = parameters[shape.output_bias()];
+  bias = static_cast<float>(mean_y + slope * (bias - mean_x));
+}
+
+}  // namespace
 
 int train(const Shape& shape, const PredictorOptions& options, std::uint64_t seed, int member,
           std::span<const Group> groups, const Samples& training, const Samples& held_out,
           std::vector<float>& parameters) {
+  const bool ranking = options.loss == "ranking";
+  const LossFunction function = ranking ? ranking_loss : squared_error;
   Perceptron perceptron(shape);
   Adam adam(shape.size(), options.weight_decay);
   std::vector<float> gradients(shape.size()), d_output;
   std::vector<float> best = parameters;
-  double best_loss = loss(shape, parameters, held_out);
-  int best_epoch = 0;
-  for (int epoch = 1; epoch <= options.epochs && epoch - best_epoch <= options.patience; ++epoch) {
+  double best_loss = loss(perceptron, function, parameters, held_out);
+  int best_epoch = 0, frozen = 0;
+  for (const Group& group : groups) frozen = std::max(frozen, group.frozen);
+  for (int epoch = 1; epoch <= options.epochs && epoch - std::max(best_epoch, frozen) <= options.patience;
+       ++epoch) {
+    // Frozen weights keep their moments up to date, so that their first own step is of the usual size.
+    std::vector<Group> now_learning(groups.begin(), groups.end());
+    for (Group& group : now_learning)
+      if (epoch <= group.frozen) group.rate = 0;
     const auto order = RandomStream(seed, Purpose::predictor_shuffle, static_cast<std::uint64_t>(epoch),
                                     static_cast<std::uint64_t>(member))
                            .permutation(training.size());
     for_each_batch(order, static_cast<std::size_t>(options.batch), [&](std::span<const std::uint32_t> batch) {
       const Inputs inputs = inputs_of(training, batch);
-      const auto output = perceptron.forward(parameters, inputs);
       d_output.resize(batch.size());
-      for (std::size_t i = 0; i < batch.size(); ++i)
-        d_output[i] = 2 * (output[i] - training.targets[batch[i]]) / static_cast<float>(batch.size());
+      Loss unused;
+      function(perceptron.forward(parameters, inputs), targets_of(training, batch), d_output, unused);
       std::ranges::fill(gradients, 0.0f);
       perceptron.backward(parameters, inputs, d_output, gradients);
-      adam.step(groups, parameters, gradients);
+      adam.step(now_learning, parameters, gradients);
     });
-    const double now = loss(shape, parameters, held_out);
+    const double now = loss(perceptron, function, parameters, held_out);
     heartbeat();
     validate(std::isfinite(now), ErrorKind::numeric,
              "the predictor diverged (its loss is {} after epoch {}) lower its learning_rate = {}", now,
@@ -92,6 +167,7 @@ int train(const Shape& shape, const PredictorOptions& options, std::uint64_t see
     best = parameters;
   }
   parameters = std::move(best);
+  if (ranking) calibrate(shape, training, parameters);
   return best_epoch;
 }
 

@@ -18,11 +18,12 @@ struct Samples {
   std::size_t size() const { return targets.size(); }
 };
 
-/// Parameters begin..end learn at `rate`.
+/// Parameters begin..end learn at `rate`, after the first `frozen` epochs.
 struct Group {
   std::size_t begin = 0;
   std::size_t end = 0;
   double rate = 0;
+  int frozen = 0;
 };
 
 /// Adam (Kingma and Ba 2015) with weight decay as part of the gradient.
@@ -37,11 +38,24 @@ class Adam {
   int steps_ = 0;
 };
 
-/// Mean squared error.
-double loss(const Shape& shape, std::span<const float> parameters, const Samples& samples);
+/// A sum and how many terms it has.
+struct Loss {
+  double sum = 0;
+  double terms = 0;
+  double mean() const { return terms > 0 ? sum / terms : 0; }
+};
+/// Of a batch, a term per network: squared errors. Adds to `loss`; the gradient of this batch's mean goes
+/// into `d_output`.
+void squared_error(std::span<const float> outputs, std::span<const float> targets, std::span<float> d_output,
+                   Loss& loss);
+/// A term per two networks with different targets: log(1 + exp(worse - better)), of their outputs (RankNet,
+/// Burges et al. 2005).
+void ranking_loss(std::span<const float> outputs, std::span<const float> targets, std::span<float> d_output,
+                  Loss& loss);
 
 /// Leaves the parameters of the epoch with the lowest held-out loss (0: those it was given) and returns that
-/// epoch. Throws Error(numeric) when the loss is no number.
+/// epoch; after a ranking the output is scaled and moved to fit the training targets. Throws Error(numeric)
+/// when the loss is no number.
 int train(const Shape& shape, const PredictorOptions& options, std::uint64_t seed, int member,
           std::span<const Group> groups, const Samples& training, const Samples& held_out,
           std::vector<float>& parameters);

@@ -90,7 +90,7 @@ Run read_run(const fs::path& folder) {
       work.members = config.predictor.members;
       work.batches = work.refits + config.search.random_baseline + config.search.uniform_baseline;
     } else if (work.name == "collect") {
-      work.batches = 2;
+      work.batches = config.pairs.noise > 0 ? 3 : 2;
     }
     run.stages[work.name] = work;
   }

@@ -56,7 +56,8 @@ QatTrainer::QatTrainer(Supernet& net, const space::Genome& genome, const data::D
 double QatTrainer::advance() {
   const int batch = options_.batch;
   const auto position = batch_position(step_, rank_, ranks_, data_->train_count() / batch);
-  data_->train_batch(kQatStream, position.epoch, position.batch, batch, x_.data(), labels_.data());
+  data_->train_batch(kQatStream + options_.data_order, position.epoch, position.batch, batch, x_.data(),
+                     labels_.data());
   const float* soft_labels = nullptr;
   if (options_.distillation > 0) {
     nn::softmax(batch, data_->classes(),

@@ -9,7 +9,7 @@
 
 namespace apq::supernet {
 
-/// Data-order streams of supernet training and of all quantization-aware training.
+/// Data-order streams of supernet training and of all quantization-aware training, whose other orders follow.
 inline constexpr std::uint64_t kSupernetStream = 0, kQatStream = 1;
 
 /// Linear ramp over the first 2 %, then cosine to zero.

@@ -22,7 +22,7 @@ rules() {
 function report(text) { print text }
 function third_party(header) {
   return header ~ /^(mpi\.h|(oneapi\/)?dnnl|yaml-cpp\/|omp\.h|boost\/|zstd\.h|nlohmann\/|spdlog\/|Random123\/|xxhash\.h|hwloc)/ ||
-         header ~ /^(zlib\.h|jpeglib\.h|jerror\.h|png\.h|CLI\/|google\/|onnx)/
+         header ~ /^(zlib\.h|jpeglib\.h|jerror\.h|png\.h|CLI\/|google\/|onnx|xgboost\/)/
 }
 # Is the header named in the last column, in this folder?
 function allowed(header, file, room,    i, n, parts, entry) {
@@ -113,6 +113,7 @@ self_check() {
     plant src/nn/planted.cpp '#include "dnnl.hpp"' &&
     plant src/data/planted.cpp '#include <yaml-cpp/yaml.h>' &&
     plant src/search/planted.cpp '#include <omp.h>' &&
+    plant src/search/planted.cpp '#include <xgboost/c_api.h>' &&
     plant src/attic/planted.cpp '#include <vector>' &&
     plant src/search/planted.cpp '#pragma omp parallel for' &&
     plant src/core/planted.cpp 'int planted() { return std::rand(); }' &&

@@ -32,6 +32,7 @@ struct PairsOptions {
   supernet::RecalibrationOptions recalibration;
   int int8 = 40;  ///< (architecture + bits, integer accuracy) pairs
   std::int64_t int8_images = 2000;
+  int noise = 0;             ///< int8 pairs that are measured twice
   supernet::QatOptions qat;  ///< of an int8 pair and of a measured elite
 };
 

@@ -32,6 +32,8 @@ enum class Purpose : std::uint32_t {
   topology = 17,
   noise_ceiling = 18,
   inference_range = 19,
+  study_test = 20,
+  study_subset = 21,
   test = 1000,
 };
 

@@ -27,6 +27,7 @@ struct MlpWeights {
   std::vector<float> third, third_bias;
   std::vector<float> output;  ///< [hidden]
   float output_bias = 0;
+  std::vector<float> late_table = {};  ///< [rows][hidden]; rows are added after the first ReLU
 };
 
 /// The rows of the table each input picks, one input after the other.
@@ -42,9 +43,9 @@ struct Picks {
   }
 };
 
-/// Inference: relu(first_bias + sum of picked rows) -> relu(x second + bias) -> relu(x third + bias) -> x .
-/// output + bias. An output depends on its own picks only: never on other inputs, their number or order, nor
-/// on the number of threads.
+/// Inference: relu(first_bias + sum of picked rows) [+ sum of late rows] -> relu(x second + bias) -> relu(x
+/// third + bias) -> x . output + bias. An output depends on its own picks only: never on other inputs, their
+/// number or order, nor on the number of threads.
 ///
 /// fp32 is the reference. bf16 rounds weights and activations of the two products to bfloat16 and adds up in
 /// fp32; it is faster only where the CPU has AMX. int8 has signed 8-bit weights with a step per column and
@@ -56,8 +57,9 @@ class Mlp {
   Mlp(const MlpWeights& weights, Precision precision, const Picks& calibration = {});
   Mlp(Mlp&&) noexcept;
   ~Mlp();
-  /// One output per input.
-  void run(const Picks& picks, std::span<float> outputs);
+  /// One output per input. `late`: rows of the late table for each input; not with int8, whose activations
+  /// have no sign.
+  void run(const Picks& picks, std::span<float> outputs, const Picks* late = nullptr);
 
  private:
   class Layer;  ///< one of the two products with bias and ReLU
@@ -65,10 +67,11 @@ class Mlp {
   class Bf16Layer;
   class Int8Layer;
   void first_layer(const Picks& picks, std::int64_t begin, std::int64_t end, float* x) const;
+  void add_late(const Picks& late, std::int64_t begin, std::int64_t end, float* x) const;
 
   int hidden_;
   int ld_;  ///< hidden, padded to whole vectors with zeros
-  AlignedVector<float> table_;
+  AlignedVector<float> table_, late_table_;
   std::vector<float> first_bias_, output_;
   float output_bias_;
   std::unique_ptr<Layer> second_, third_;

@@ -72,6 +72,15 @@ struct ValidateOptions {
 std::string validate_table(comm::Communicator& comm, const config::Config& config,
                            const ValidateOptions& options);
 
+/// The measured pairs of a run as one file, with the recipe of their labels and who measured them (format:
+/// pipeline/pairs_file.hpp). Returns what was written, in words.
+std::string export_pairs(const std::filesystem::path& run, const std::filesystem::path& file);
+/// Puts such files into a folder that is no run, new or with pairs from earlier files, for --from.
+/// Error(data) lists what differs when their space or the recipe of their labels is not the same. A network
+/// with several labels gets their mean.
+std::string append_pairs(const std::vector<std::filesystem::path>& files,
+                         const std::filesystem::path& folder);
+
 /// Measures the saved networks of a run again (test set, integer executor): one line per budget.
 /// `network` empty: all of them.
 std::string evaluate(const std::filesystem::path& run_folder, const std::string& network);

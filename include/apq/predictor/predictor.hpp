@@ -25,13 +25,18 @@ struct PredictorOptions {
   int epochs = 200;                ///< at most; early stopping on the held-out part
   int patience = 20;               ///< epochs without a better held-out loss before stopping
   int batch = 64;                  ///< pairs per step
+  std::string loss = "mse";        ///< mse, or ranking: which of two networks of a batch is better
   double learning_rate = 1e-3;     ///< Adam
   double weight_decay = 1e-2;      ///< part of the gradient; pulls genes no pair shows to 0
   double held_out = 0.2;           ///< share of the pairs kept for stopping and quality figures
   double trunk_rate = 0.3;         ///< learning rate of transferred weights, relative
+  int frozen_epochs = 0;           ///< at the start, in which transferred weights do not learn
+  bool bits_after_relu = false;    ///< add the bit map after the first ReLU, as the public code does
   bool transfer = true;            ///< start the quantization-aware predictor from the fp32 one
   std::string inference = "fp32";  ///< numbers of the hidden products in `predict`: fp32, bf16, int8
 };
+
+std::vector<std::string> losses();
 
 /// How well predictions agree with measurements. Figures that do not exist (fewer than two networks, all
 /// equal) are 0.
@@ -58,9 +63,10 @@ struct Team {
 
 /// Multi-layer perceptron of APQ section 3.2: one-hot slots -> hidden -> hidden -> hidden -> 1, ReLU between.
 /// The quantization-aware form has the same trunk and one more input map for the bit slots, added before the
-/// first ReLU. The first layer is a sum of rows picked by genes. Targets are normalised inside. An ensemble
-/// is several of them trained on the same pairs; their mean errs less, and a search that looks for the
-/// highest prediction finds fewer errors. The space must outlive the predictor.
+/// first ReLU (or, `bits_after_relu`, after it, without a ReLU of its own). The first layer is a sum of rows
+/// picked by genes. Targets are normalised inside. An ensemble is several of them trained on the same pairs;
+/// their mean errs less, and a search that looks for the highest prediction finds fewer errors. The space
+/// must outlive the predictor.
 class Predictor {
  public:
   Predictor() = default;
@@ -71,12 +77,14 @@ class Predictor {
   bool with_bits() const { return with_bits_; }
   bool trained() const { return trained_; }
 
-  /// Trains from the present weights with Adam on squared error and keeps those of the best held-out epoch,
-  /// for each member; the figures are of the mean on the held-out pairs, `epochs` is the longest. Whether a
-  /// pair is held out depends on seed and genome only: never on the other pairs, so what was trained on is
-  /// not tested on after more pairs came in. Fewer than 10 pairs (or held-out ones fewer than 2) are all used
-  /// for both. Throws Error(data) for no pairs, Error(numeric) for an accuracy that is no number and when
-  /// training diverges. A team of processes with the same pairs ends with the predictor of one that is alone.
+  /// Trains from the present weights with Adam and keeps those of the best held-out epoch, for each member;
+  /// the figures are of the mean on the held-out pairs, `epochs` is the longest. Loss "ranking" leaves scale
+  /// and level of a member's output open: it becomes an accuracy by the straight line that fits the pairs
+  /// trained on best (least squares), and the figures, RMSE too, are of that. Whether a pair is held out
+  /// depends on seed and genome only: never on the other pairs, so what was trained on is not tested on after
+  /// more pairs came in. Fewer than 10 pairs (or held-out ones fewer than 2) are all used for both. Throws
+  /// Error(data) for no pairs, Error(numeric) for an accuracy that is no number and when training diverges. A
+  /// team of processes with the same pairs ends with the predictor of one that is alone.
   Quality fit(std::span<const Pair> pairs, const Team& team = {});
   /// Takes over trunk and output of a trained fp32 predictor of the same space, `hidden` and members (APQ
   /// section 3.3); the bit map keeps its random initialisation. What was taken over learns at `trunk_rate`.

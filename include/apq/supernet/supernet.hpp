@@ -149,6 +149,7 @@ struct QatOptions {
   double distillation = 0;  ///< weight of the largest network's soft labels, the hard ones have the rest
   int calibration_images = 256;
   int batch_statistics_images = 1024;
+  std::uint64_t data_order = 0;  ///< another one: the training images in another order
 };
 
 /// Quantization-aware training of one extracted sub-network (APQ section 3.3 and the code's schedule):

@@ -32,7 +32,7 @@ std::vector<float> random_parameters(const Shape& shape, std::uint64_t seed) {
 }
 
 /// The definition, in double precision and dense: x W1 + b1 -> ReLU -> W2, b2 -> ReLU -> W3, b3 -> ReLU ->
-/// w4, b4.
+/// w4, b4; the late slots' part of x W1 is added after the first ReLU.
 std::vector<double> plain_forward(const Shape& shape, const std::vector<double>& p, const Inputs& inputs) {
   std::vector<double> outputs;
   for (int r = 0; r < inputs.rows(); ++r) {
@@ -40,10 +40,12 @@ std::vector<double> plain_forward(const Shape& shape, const std::vector<double>&
     for (const auto slot : inputs.row(r)) x[slot] = 1;
     std::size_t at = 0;
     for (int layer = 0; layer < 3; ++layer) {
-      std::vector<double> y(shape.hidden, 0);
-      for (const double value : x)
-        for (double& unit : y) unit += value * p[at++];
+      std::vector<double> y(shape.hidden, 0), late(shape.hidden, 0);
+      const std::size_t early = layer == 0 ? x.size() - shape.late : x.size();
+      for (std::size_t i = 0; i < x.size(); ++i)
+        for (double& unit : i < early ? y : late) unit += x[i] * p[at++];
       for (double& unit : y) unit = std::max(unit + p[at++], 0.0);
+      for (std::size_t i = 0; i < y.size(); ++i) y[i] += late[i];
       x = y;
     }
     double output = 0;
@@ -54,8 +56,12 @@ std::vector<double> plain_forward(const Shape& shape, const std::vector<double>&
   return outputs;
 }
 
-TEST(Perceptron, ForwardIsTheDenseDefinition) {
-  const Shape shape{13, 7};
+class Perceptrons : public testing::TestWithParam<Shape> {};
+INSTANTIATE_TEST_SUITE_P(AllSlotsEarlyOrSomeLate, Perceptrons,
+                         testing::Values(Shape{13, 7}, Shape{13, 7, 5}));
+
+TEST_P(Perceptrons, ForwardIsTheDenseDefinition) {
+  const Shape shape = GetParam();
   const auto parameters = random_parameters(shape, 1);
   const Inputs inputs = random_inputs(shape, 9, 2);
   Perceptron perceptron(shape);
@@ -66,8 +72,8 @@ TEST(Perceptron, ForwardIsTheDenseDefinition) {
 }
 
 // Central differences of the plain forward pass, so that only the backward pass is single precision.
-TEST(Perceptron, BackwardAgreesWithFiniteDifferences) {
-  const Shape shape{13, 7};
+TEST_P(Perceptrons, BackwardAgreesWithFiniteDifferences) {
+  const Shape shape = GetParam();
   const auto parameters = random_parameters(shape, 3);
   const Inputs inputs = random_inputs(shape, 5, 4);
   const std::vector<float> d_output{0.5f, -1, 2, 0.25f, 1};

@@ -178,17 +178,56 @@ TEST_F(PredictorTest, AFrozenTrunkLearnsInTheBitMapOnly) {
   EXPECT_FALSE(std::equal(after.begin() + first, after.begin() + last, before.begin() + first));
 }
 
+TEST_F(PredictorTest, TheTrunkIsFrozenForTheFirstEpochsOnly) {
+  const Predictor fp32 = fitted(false, 50);
+  const auto trunk_after = [&](int epochs) {
+    options_.epochs = epochs;
+    options_.frozen_epochs = 3;
+    Predictor quantized(space_, true, options_, 2);
+    quantized.transfer_from(fp32);
+    quantized.fit(world_.pairs(9, true, 5));  // all are held out too, so the loss falls with every epoch
+    auto weights = quantized.weights();
+    weights.resize(static_cast<std::size_t>(space_.architecture_slots()) * 64);
+    return weights;
+  };
+  auto source = fp32.weights();
+  source.resize(trunk_after(3).size());
+  EXPECT_EQ(trunk_after(3), source);
+  EXPECT_NE(trunk_after(4), source);
+}
+
+// A ranking knows neither scale nor level of the accuracies; the line through the pairs trained on does.
+TEST_F(PredictorTest, ARankingPredictsAccuraciesToo) {
+  options_.loss = "ranking";
+  options_.members = 2;
+  const auto fresh = world_.pairs(400, true, 3);
+  const Quality q = test(fitted(true, 500), fresh);
+  EXPECT_GT(q.kendall_tau, 0.8);
+  double mean = 0, squares = 0;
+  for (const Pair& pair : fresh) mean += pair.accuracy / 400;
+  for (const Pair& pair : fresh) squares += (pair.accuracy - mean) * (pair.accuracy - mean) / 400;
+  EXPECT_LT(q.rmse, 0.5 * std::sqrt(squares));
+}
+
 // The bug of the public code: bits never reached the predictor.
 TEST_F(PredictorTest, EveryBitGeneOfAnActiveBlockChangesThePrediction) {
-  const Predictor predictor = fitted(true, 100);
-  const space::Genome base = space_.with_uniform_bits(space_.largest(), 8);
-  for (std::size_t b = 0; b < base.blocks.size(); ++b)
-    for (int gene = 0; gene < space::kBitGenes; ++gene) {
-      space::Genome other = base;
-      other.blocks[b].bits[gene] = 0;
-      const auto both = predict(predictor, {{base, 0}, {other, 0}});
-      EXPECT_NE(both[0], both[1]) << b << " " << gene;
-    }
+  for (const bool late : {false, true}) {
+    options_.bits_after_relu = late;
+    const Predictor predictor = fitted(true, 100);
+    const space::Genome base = space_.with_uniform_bits(space_.largest(), 8);
+    for (std::size_t b = 0; b < base.blocks.size(); ++b)
+      for (int gene = 0; gene < space::kBitGenes; ++gene) {
+        space::Genome other = base;
+        other.blocks[b].bits[gene] = 0;
+        const auto both = predict(predictor, {{base, 0}, {other, 0}});
+        EXPECT_NE(both[0], both[1]) << b << " " << gene;
+      }
+  }
+}
+
+TEST_F(PredictorTest, BitsAddedAfterTheReluAreLearnedToo) {
+  options_.bits_after_relu = true;
+  EXPECT_GT(test(fitted(true, 500), world_.pairs(500, true, 3)).kendall_tau, 0.8);
 }
 
 TEST_F(PredictorTest, GenesOfSwitchedOffBlocksDoNot) {
@@ -336,10 +375,17 @@ TEST_F(PredictorTest, OptionsThatMakeNoSenseAreUsageErrors) {
   EXPECT_TRUE(rejects([](auto& o) { o.held_out = 1; }));
   EXPECT_TRUE(rejects([](auto& o) { o.trunk_rate = -1; }));
   EXPECT_TRUE(rejects([](auto& o) { o.inference = "fp64"; }));
+  EXPECT_TRUE(rejects([](auto& o) { o.loss = "absolute"; }));
+  EXPECT_TRUE(rejects([](auto& o) { o.frozen_epochs = -1; }));
+  EXPECT_TRUE(rejects([](auto& o) {
+    o.bits_after_relu = true;
+    o.inference = "int8";
+  }));
 }
 
 TEST_F(PredictorTest, InferenceIsTheForwardPassThatWasTrained) {
-  for (const bool with_bits : {false, true}) {
+  for (const auto& [with_bits, late] : {std::pair{false, false}, {true, false}, {true, true}}) {
+    options_.bits_after_relu = late;
     Predictor predictor(space_, with_bits, options_, 1);
     predictor.fit(world_.pairs(60, with_bits, 4));
     const auto pairs = world_.pairs(300, with_bits, 5);
@@ -355,7 +401,8 @@ TEST_F(PredictorTest, InferenceIsTheForwardPassThatWasTrained) {
     predictor.predict(genomes, predicted);
     const auto weights = predictor.weights();
     const Shape shape{static_cast<std::size_t>(with_bits ? space_.slots() : space_.architecture_slots()),
-                      static_cast<std::size_t>(options_.hidden)};
+                      static_cast<std::size_t>(options_.hidden),
+                      static_cast<std::size_t>(late ? space_.bit_slots() : 0)};
     Perceptron perceptron(shape);
     const auto outputs = perceptron.forward(std::span(weights).first(shape.size()), inputs);
     const float mean = weights[shape.size()], deviation = weights[shape.size() + 1];
