@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The apq authors
 #pragma once
 
+#include <cmath>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -22,7 +23,8 @@ struct Measured {
   int budget = 0;
   std::string source;    ///< sample, islands, random
   double predicted = 0;  ///< by the predictor of its time; 0 for samples
-  double accuracy = 0;   ///< validation
+  double accuracy = 0;   ///< validation; NaN when the measurement failed
+  bool failed() const { return std::isnan(accuracy); }
 };
 
 std::string pairs_fp32_csv(const space::SearchSpace& space, const std::vector<predictor::Pair>& pairs);
@@ -30,10 +32,13 @@ std::vector<predictor::Pair> read_pairs_fp32(const space::SearchSpace& space, co
 std::string pairs_int8_csv(const space::SearchSpace& space, const hw::CostModel& costs,
                            const std::vector<Measured>& pairs);
 std::vector<Measured> read_pairs_int8(const space::SearchSpace& space, const fs::path& path);
+/// Without those that failed.
 std::vector<predictor::Pair> as_pairs(const std::vector<Measured>& measured);
+/// ", 2 failed" for a journal, nothing when there are none.
+std::string failures(std::int64_t failed);
 
 /// pareto.csv: every network measured by the search; front = 1 when nothing of its source is better in
-/// latency and accuracy.
+/// latency and accuracy. The accuracy of one that failed is "nan".
 std::string pareto_csv(const space::SearchSpace& space, const hw::CostModel& costs,
                        const std::vector<search::Budget>& budgets, const std::vector<Measured>& measured);
 std::vector<Measured> read_measured(const space::SearchSpace& space, const std::string& pareto_csv,

@@ -27,7 +27,8 @@ Json cost_json(const hw::Cost& cost) {
 
 /// Islands against random search on the networks measured, in accuracy and latency.
 Json comparison(const Context& c) {
-  const auto measured = read_measured(c.space, io::read_text(c.out / "pareto.csv"), "pareto.csv", c.budgets);
+  auto measured = read_measured(c.space, io::read_text(c.out / "pareto.csv"), "pareto.csv", c.budgets);
+  std::erase_if(measured, [](const Measured& m) { return m.failed(); });
   const auto islands = individuals(c.costs, measured, "islands"),
              random = individuals(c.costs, measured, "random");
   double worst = 1, slowest = 0;

@@ -57,7 +57,8 @@ class Search {
   std::vector<Measured> samples_, measured_;
   std::string quality_;                     ///< predictor.json
   std::int64_t measured_at_ = 0;            ///< generation of the last measurement
-  std::map<std::int64_t, double> pending_;  ///< results of an unfinished measurement, by index
+  std::string batch_;                       ///< the genomes of an unfinished measurement, one a line
+  std::map<std::int64_t, double> pending_;  ///< its results so far, by index
   io::Archive islands_state_;               ///< of the last boundary, for checkpoints during a measurement
 };
 
@@ -94,6 +95,7 @@ io::Archive Search::state() {
     index.push_back(i);
     accuracy.push_back(v);
   }
+  a.put("pending.batch", batch_);
   a.put("pending.index", index);
   a.put("pending.accuracy", accuracy);
   return a;
@@ -115,6 +117,7 @@ void Search::resume(const io::Archive& a) {
   int8_.load(a.floats("predictor"));
   quality_ = a.text("quality");
   measured_ = read_measured(c_.space, a.text("measured"), "checkpoint", c_.budgets);
+  batch_ = a.text("pending.batch");
   const auto index = a.integers("pending.index");
   const auto accuracy = a.doubles("pending.accuracy");
   for (std::size_t i = 0; i < index.size() && i < accuracy.size(); ++i) pending_[index[i]] = accuracy[i];
@@ -143,7 +146,18 @@ std::vector<Measured> Search::candidates() {
 
 void Search::measure(std::vector<Measured> batch, const std::string& title) {
   std::vector<space::Genome> genomes;
-  for (const Measured& m : batch) genomes.push_back(m.genome);
+  std::string texts;
+  for (const Measured& m : batch) {
+    genomes.push_back(m.genome);
+    texts += c_.space.to_text(m.genome) + "\n";
+  }
+  // The same islands choose the same networks; a program changed since the checkpoint might not.
+  validate(
+      pending_.empty() || batch_ == texts, ErrorKind::checkpoint,
+      "the search's checkpoint does not fit (its {} measurements are of networks that this program would not "
+      "measure) continue with the program that made it, or start afresh in another folder",
+      pending_.size());
+  batch_ = texts;
   pipeline::measure(
       c_, genomes, pending_, title,
       [&](const space::Genome& genome, const comm::Beat& beat) {
@@ -299,9 +313,10 @@ void Search::write_results() {
   io::write_atomically(c_.out / "predictor.json", quality_);
   std::vector<Measured> pairs = samples_;
   std::copy_if(measured_.begin(), measured_.end(), std::back_inserter(pairs),
-               [](auto& m) { return m.source == "islands"; });
+               [](auto& m) { return m.source == "islands" && !m.failed(); });
   io::write_atomically(c_.out / "pairs_int8.csv", pairs_int8_csv(c_.space, c_.costs, pairs));
-  c_.note(fmt::format("search: {} networks measured", measured_.size()));
+  c_.note(fmt::format("search: {} networks measured{}", measured_.size(),
+                      failures(std::ranges::count_if(measured_, &Measured::failed))));
 }
 
 }  // namespace
