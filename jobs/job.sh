@@ -139,12 +139,16 @@ requeue() {
   fi
 }
 
+# Changes whenever the program writes status.json. Whether it is newer than something else tells nothing: clocks differ
+# between nodes and file servers, and jump.
+status_mark() { stat -c '%i %y' "$run/status.json" 2>/dev/null || true; }
+
 # Why the run should go on in another start of this job; nothing when it is over. What counts is the result: a
 # launcher that lost a rank or a node may end with any code, even 0. Final are the program's own errors (2 to 8, or a
 # state it wrote itself) and a program that cannot be executed (13 from srun, 126, 127).
 why_again() {
   local state=
-  [[ $code != 0 && ! $run/status.json -nt $started ]] || state=$(run_state "$run")
+  [[ $code != 0 && $(status_mark) == "$before" ]] || state=$(run_state "$run")
   case "$code-$state" in
     75-*) echo "stopped early, state saved" ;;
     *-"done" | *-failed | [2-8]-* | 13-* | 126-* | 127-*) ;;
@@ -157,8 +161,8 @@ why_again() {
 # launch_run COMMAND ARGUMENT...: runs the program in the run folder $run, on all ranks, until it ends or has to save. Sets
 # code, and why: the reason to go on in another start; nothing when the run is over.
 launch_run() {
-  local started pid signalled
-  started=$(mktemp)
+  local before pid signalled
+  before=$(status_mark)
   trap 'pass_on USR1' USR1
   trap 'pass_on TERM' TERM
   "${launch[@]}" "$APQ_PROGRAM" "$@" &
@@ -166,7 +170,6 @@ launch_run() {
   wait_for_program
   trap - USR1 TERM
   why=$(why_again)
-  rm -f "$started"
   say "exit code $code${why:+ ($why)}"
 }
 

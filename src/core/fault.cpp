@@ -10,6 +10,7 @@
 #include <charconv>
 #include <csignal>
 #include <cstdlib>
+#include <list>
 #include <utility>
 
 #include "apq/core/error.hpp"
@@ -32,6 +33,7 @@ constexpr std::array kActions{
            }},
     Action{"slow", 0, [] { usleep(25'000); }},
     Action{"throw", 0, [] { fail(ErrorKind::internal, "a fault was asked for (APQ_FAULT)"); }},
+    Action{"diverge", 0, [] { fail(ErrorKind::numeric, "a divergence was asked for (APQ_FAULT)"); }},
     Action{"EIO", EIO},
     Action{"ENOSPC", ENOSPC},
     Action{"EDQUOT", EDQUOT},
@@ -43,12 +45,12 @@ struct Fault {
   bool persistent = false;
   Action action{};
   int rank = -1;  ///< any
+  std::atomic<long> passed{0};
 };
 
 // Set before threads and islands start, only read afterwards.
 std::atomic<bool> armed{false};
-Fault fault;
-std::atomic<long> passed{0};
+std::list<Fault> faults;
 std::atomic<bool> done{false};
 
 /// The text up to `mark`, which is cut off together with it.
@@ -65,9 +67,7 @@ bool parse(std::string_view text, T& value) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
-Fault parsed(const std::string& spec) {
-  std::string_view rest = spec;
-  Fault result;
+void parse(std::string_view rest, Fault& result, const std::string& spec) {
   result.point = cut(rest, ':');
   std::string_view count = cut(rest, ':');
   result.persistent = count.ends_with('+');
@@ -81,16 +81,20 @@ Fault parsed(const std::string& spec) {
     }
   validate(!result.point.empty() && parse(count, result.first) && result.first >= 1 && known &&
                (rest.empty() || parse(rest, result.rank)),
-           ErrorKind::usage, "APQ_FAULT is '{}' (expected POINT:N[+]:ACTION[@RANK]) see CONTRIBUTING.md",
+           ErrorKind::usage,
+           "APQ_FAULT is '{}' (expected POINT:N[+]:ACTION[@RANK], several with commas) see CONTRIBUTING.md",
            spec);
-  return result;
 }
 
 }  // namespace
 
 void arm(const std::string& spec) {
-  fault = parsed(spec);
-  passed = 0;
+  disarm();
+  faults.clear();
+  std::string_view rest = spec;
+  do {
+    parse(cut(rest, ','), faults.emplace_back(), spec);
+  } while (!rest.empty());
   done = false;
   armed = true;
 }
@@ -99,7 +103,7 @@ void arm_from_environment(int rank) {
   const char* spec = std::getenv("APQ_FAULT");
   if (!spec) return;
   arm(spec);
-  if (fault.rank >= 0 && fault.rank != rank) disarm();
+  faults.remove_if([&](const Fault& fault) { return fault.rank >= 0 && fault.rank != rank; });
 }
 
 void disarm() { armed = false; }
@@ -107,12 +111,17 @@ void disarm() { armed = false; }
 bool happened() { return done; }
 
 int point(std::string_view name) {
-  if (!armed || (fault.point != "all" && !name.starts_with(fault.point))) return 0;
-  const long n = ++passed;
-  if (n < fault.first || (n > fault.first && !fault.persistent)) return 0;
-  done = true;
-  fault.action.act();
-  return fault.action.error;
+  if (!armed) return 0;
+  int error = 0;
+  for (Fault& fault : faults) {
+    if (fault.point != "all" && !name.starts_with(fault.point)) continue;
+    const long n = ++fault.passed;
+    if (n < fault.first || (n > fault.first && !fault.persistent)) continue;
+    done = true;
+    fault.action.act();
+    if (fault.action.error != 0) error = fault.action.error;
+  }
+  return error;
 }
 
 }  // namespace apq::fault

@@ -3,7 +3,6 @@
 #include "apq/eval/evaluators.hpp"
 
 #include "apq/core/error.hpp"
-#include "apq/core/log.hpp"
 
 namespace apq::eval {
 
@@ -29,19 +28,6 @@ double TrueEvaluator::float_accuracy(const space::Genome& genome,
 }
 
 double TrueEvaluator::integer_accuracy(const space::Genome& genome, const supernet::QatOptions& qat,
-                                       std::int64_t images, const std::function<void()>& beat) {
-  // One network that cannot be trained or lowered must not end a search: it counts as guessing, and so it
-  // does on every resume.
-  try {
-    return trained_accuracy(genome, qat, images, beat);
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::numeric) throw;
-    log::warn("{} counts as guessing: {}", net_->space().to_text(genome), error.what());
-    return 1.0 / data_->classes();
-  }
-}
-
-double TrueEvaluator::trained_accuracy(const space::Genome& genome, const supernet::QatOptions& qat,
                                        std::int64_t images, const std::function<void()>& beat) {
   supernet::QatTrainer trainer(
       *net_, genome, *data_, qat, 0, 1, [](std::span<float>) {}, executor_);

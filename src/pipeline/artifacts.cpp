@@ -134,9 +134,12 @@ predictor::Quality noise_ceiling(const std::vector<Twice>& pairs) {
 
 std::vector<predictor::Pair> as_pairs(const std::vector<Measured>& measured) {
   std::vector<predictor::Pair> pairs;
-  for (const Measured& m : measured) pairs.push_back({m.genome, m.accuracy});
+  for (const Measured& m : measured)
+    if (!m.failed()) pairs.push_back({m.genome, m.accuracy});
   return pairs;
 }
+
+std::string failures(std::int64_t failed) { return failed > 0 ? fmt::format(", {} failed", failed) : ""; }
 
 std::vector<search::Individual> individuals(const hw::CostModel& costs, const std::vector<Measured>& measured,
                                             const std::string& source) {

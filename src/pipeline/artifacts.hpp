@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The apq authors
 #pragma once
 
+#include <cmath>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -23,7 +24,8 @@ struct Measured {
   int budget = 0;
   std::string source;    ///< sample, islands, random, uniform
   double predicted = 0;  ///< by the predictor of its time; 0 for samples
-  double accuracy = 0;   ///< validation
+  double accuracy = 0;   ///< validation; NaN when the measurement failed
+  bool failed() const { return std::isnan(accuracy); }
 };
 
 std::string pairs_fp32_csv(const space::SearchSpace& space, const std::vector<predictor::Pair>& pairs);
@@ -40,10 +42,13 @@ std::string pairs_noise_csv(const space::SearchSpace& space, const std::vector<T
 std::vector<Twice> read_pairs_noise(const space::SearchSpace& space, const fs::path& path);
 /// How well the first measurement predicts the second: no predictor can be expected to do better.
 predictor::Quality noise_ceiling(const std::vector<Twice>& pairs);
+/// Without those that failed.
 std::vector<predictor::Pair> as_pairs(const std::vector<Measured>& measured);
+/// ", 2 failed" for a journal, nothing when there are none.
+std::string failures(std::int64_t failed);
 
 /// pareto.csv: every network measured by the search; front = 1 when nothing of its source is better in
-/// latency and accuracy.
+/// latency and accuracy. The accuracy of one that failed is "nan".
 std::string pareto_csv(const space::SearchSpace& space, const hw::CostModel& costs,
                        const std::vector<search::Budget>& budgets, const std::vector<Measured>& measured);
 std::vector<Measured> read_measured(const space::SearchSpace& space, const std::string& pareto_csv,

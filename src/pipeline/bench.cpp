@@ -137,7 +137,7 @@ std::string bench_search(comm::Communicator& comm, const config::Config& config,
   double agreeing = 0;  // on whether to stop, as a search does
   for (int g = 0; g < generations; ++g) {
     islands.step(evaluator);
-    if (config.search.islands.asynchronous() || (g + 1) % kGenerationsPerAgreement != 0) continue;
+    if (config.search.islands.asynchronous() || (g + 1) % island::kGenerationsPerAgreement != 0) continue;
     const Timer agreement;
     comm.max(0);
     agreeing += agreement.seconds();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The apq authors
 #include <algorithm>
+#include <cmath>
 
 #include "apq/eval/evaluators.hpp"
 #include "apq/io/files.hpp"
@@ -59,11 +60,20 @@ void put(io::Archive& a, const std::string& key, const std::map<std::int64_t, do
   a.put(key + ".accuracy", values);
 }
 
-std::string spread(const std::map<std::int64_t, double>& results) {
-  if (results.empty()) return "none";
-  const auto [low, high] = std::minmax_element(
-      results.begin(), results.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-  return fmt::format("{:.2f} to {:.2f} %", 100 * low->second, 100 * high->second);
+std::string spread(const std::vector<predictor::Pair>& pairs) {
+  if (pairs.empty()) return "none";
+  const auto [low, high] = std::ranges::minmax_element(pairs, {}, &predictor::Pair::accuracy);
+  return fmt::format("{:.2f} to {:.2f} %", 100 * low->accuracy, 100 * high->accuracy);
+}
+
+/// What was measured, without what failed.
+std::vector<Measured> samples(const Context& c, const std::vector<space::Genome>& genomes,
+                              const std::map<std::int64_t, double>& results) {
+  std::vector<Measured> list;
+  for (const auto& [i, accuracy] : results)
+    list.push_back({c.space.canonical(genomes[static_cast<std::size_t>(i)]), 0, "sample", 0, accuracy});
+  std::erase_if(list, [](const Measured& m) { return m.failed(); });
+  return list;
 }
 
 }  // namespace
@@ -113,27 +123,24 @@ void run_collect(Context& c) {
   }
 
   if (!c.comm.root()) return;
-  std::vector<predictor::Pair> fp32_pairs;
-  for (const auto& [i, accuracy] : fp32)
-    fp32_pairs.push_back({c.space.canonical(fp32_genomes[static_cast<std::size_t>(i)]), accuracy});
-  std::vector<Measured> int8_pairs;
-  for (const auto& [i, accuracy] : int8)
-    int8_pairs.push_back(
-        {c.space.canonical(int8_genomes[static_cast<std::size_t>(i)]), 0, "sample", 0, accuracy});
+  const std::vector<predictor::Pair> fp32_pairs = as_pairs(samples(c, fp32_genomes, fp32));
+  const std::vector<Measured> int8_pairs = samples(c, int8_genomes, int8);
   write_recipe(c, *net);
   io::write_atomically(c.out / "pairs_fp32.csv", pairs_fp32_csv(c.space, fp32_pairs));
   io::write_atomically(c.out / "pairs_int8.csv", pairs_int8_csv(c.space, c.costs, int8_pairs));
   if (options.noise > 0) {
     std::vector<Twice> twice;
     for (const auto& [i, accuracy] : again)
-      twice.push_back({int8_pairs[static_cast<std::size_t>(i)].genome,
-                       int8_pairs[static_cast<std::size_t>(i)].accuracy, accuracy});
+      if (std::isfinite(accuracy) && std::isfinite(int8.at(i)))
+        twice.push_back({c.space.canonical(int8_genomes[static_cast<std::size_t>(i)]), int8.at(i), accuracy});
     io::write_atomically(c.out / "pairs_noise.csv", pairs_noise_csv(c.space, twice));
     c.note(fmt::format("collect: {} int8 pairs measured again; both rank {:.1f} % of their pairs alike",
                        twice.size(), 100 * noise_ceiling(twice).pairwise_accuracy));
   }
-  c.note(fmt::format("collect: {} float pairs ({}), {} int8 pairs ({})", fp32.size(), spread(fp32),
-                     int8.size(), spread(int8)));
+  const std::size_t failed = fp32.size() - fp32_pairs.size() + int8.size() - int8_pairs.size();
+  c.note(fmt::format("collect: {} float pairs ({}), {} int8 pairs ({}){}", fp32_pairs.size(),
+                     spread(fp32_pairs), int8_pairs.size(), spread(as_pairs(int8_pairs)),
+                     failures(static_cast<std::int64_t>(failed))));
 }
 
 }  // namespace apq::pipeline

@@ -117,7 +117,9 @@ void broadcast(comm::Communicator& comm, io::Archive& archive);
 
 /// Measures compute(i) of the genomes that `results` lacks, the most expensive first, each on the rank that
 /// is idle next (comm::distribute); results do not depend on who did what. `save` is called on the root
-/// whenever a checkpoint is due and at the end; a stop request abandons what is being measured. Collective.
+/// whenever a checkpoint is due and at the end; a stop request abandons what is being measured. A network for
+/// which compute throws Error(numeric) has failed: its result is NaN, the reason goes to the log, and when
+/// more than a fifth of all failed, Error(numeric) ends the run. Collective.
 void measure(Context& context, const std::vector<space::Genome>& genomes,
              std::map<std::int64_t, double>& results, const std::string& title,
              const std::function<double(const space::Genome&, const comm::Beat&)>& compute,
@@ -136,10 +138,6 @@ std::vector<predictor::Pair> pairs_of_root(comm::Communicator& comm, const space
 /// at the end every rank has the same one. Collective.
 predictor::Quality fit(comm::Communicator& comm, const space::SearchSpace& space,
                        predictor::Predictor& predictor, const std::vector<predictor::Pair>& pairs);
-
-/// Generations of synchronous islands after which all ranks agree whether to stop or to save. More often,
-/// ranks would wait for whoever is late for a moment; migrations make them wait anyway.
-inline constexpr std::int64_t kGenerationsPerAgreement = 10;
 
 /// The trained supernet of the run. Collective.
 std::unique_ptr<supernet::Supernet> load_supernet(const Context& context);

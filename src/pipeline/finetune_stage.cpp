@@ -32,7 +32,8 @@ std::vector<Job> choose(const Context& c, const std::vector<Measured>& measured)
   for (std::size_t b = 0; b < c.budgets.size(); ++b) {
     std::vector<Measured> within;
     for (const Measured& m : measured)
-      if (m.source == "islands" && c.budgets[b].holds(search::Score{0, c.costs.cost(m.genome).values}))
+      if (m.source == "islands" && !m.failed() &&
+          c.budgets[b].holds(search::Score{0, c.costs.cost(m.genome).values}))
         within.push_back(m);
     validate(!within.empty(), ErrorKind::data,
              "no measured network within {} (pareto.csv has none) run 'apq search' for this budget",

@@ -22,11 +22,14 @@ void run_predictor(Context& c) {
       ceiling = noise_ceiling(read_pairs_noise(c.space, c.artifact("pairs_noise.csv", "collect")));
   }
   predictor::Predictor fp32(c.space, false, options, c.config.seed);
+  const Timer timer;
   const auto fp32_quality = fit(c.comm, c.space, fp32, fp32_pairs);
   predictor::Predictor int8(c.space, true, options, c.config.seed);
   if (options.transfer) int8.transfer_from(fp32);
   const auto int8_quality = fit(c.comm, c.space, int8, as_pairs(int8_pairs));
   if (!c.comm.root()) return;
+  c.work["refits"] = 2;
+  c.work["refit_seconds"] = timer.seconds();
   c.note(fmt::format("predictor: float, on {} held-out pairs: Kendall tau {:.3f}, pairwise {:.1f} %",
                      fp32_quality.pairs, fp32_quality.kendall_tau, 100 * fp32_quality.pairwise_accuracy));
   c.note(fmt::format("predictor: int8 ({}), on {} held-out pairs: Kendall tau {:.3f}, pairwise {:.1f} %",

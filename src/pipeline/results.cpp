@@ -27,7 +27,8 @@ Json cost_json(const hw::Cost& cost) {
 
 /// Islands against random search and uniform bits on the networks measured, in accuracy and latency.
 Json comparison(const Context& c) {
-  const auto measured = read_measured(c.space, io::read_text(c.out / "pareto.csv"), "pareto.csv", c.budgets);
+  auto measured = read_measured(c.space, io::read_text(c.out / "pareto.csv"), "pareto.csv", c.budgets);
+  std::erase_if(measured, [](const Measured& m) { return m.failed(); });
   double worst = 1, slowest = 0;
   for (const Measured& m : measured) {
     worst = std::min(worst, m.accuracy);

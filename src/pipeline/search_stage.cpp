@@ -7,6 +7,7 @@
 #include "apq/core/fault.hpp"
 #include "apq/core/log.hpp"
 #include "apq/core/process.hpp"
+#include "apq/core/watchdog.hpp"
 #include "apq/eval/evaluators.hpp"
 #include "apq/io/files.hpp"
 #include "apq/island/archipelago.hpp"
@@ -61,7 +62,8 @@ class Search {
   std::vector<Measured> samples_, measured_;
   std::string quality_;                     ///< predictor.json
   std::int64_t measured_at_ = 0;            ///< generation of the last measurement
-  std::map<std::int64_t, double> pending_;  ///< results of an unfinished measurement, by index
+  std::string batch_;                       ///< the genomes of an unfinished measurement, one a line
+  std::map<std::int64_t, double> pending_;  ///< its results so far, by index
   io::Archive islands_state_;               ///< of the last boundary, for checkpoints during a measurement
 };
 
@@ -98,6 +100,7 @@ io::Archive Search::state() {
     index.push_back(i);
     accuracy.push_back(v);
   }
+  a.put("pending.batch", batch_);
   a.put("pending.index", index);
   a.put("pending.accuracy", accuracy);
   return a;
@@ -119,6 +122,7 @@ void Search::resume(const io::Archive& a) {
   int8_.load(a.floats("predictor"));
   quality_ = a.text("quality");
   measured_ = read_measured(c_.space, a.text("measured"), "checkpoint", c_.budgets);
+  batch_ = a.text("pending.batch");
   const auto index = a.integers("pending.index");
   const auto accuracy = a.doubles("pending.accuracy");
   for (std::size_t i = 0; i < index.size() && i < accuracy.size(); ++i) pending_[index[i]] = accuracy[i];
@@ -147,7 +151,18 @@ std::vector<Measured> Search::candidates() {
 
 void Search::measure(std::vector<Measured> batch, const std::string& title) {
   std::vector<space::Genome> genomes;
-  for (const Measured& m : batch) genomes.push_back(m.genome);
+  std::string texts;
+  for (const Measured& m : batch) {
+    genomes.push_back(m.genome);
+    texts += c_.space.to_text(m.genome) + "\n";
+  }
+  // The same islands choose the same networks; a program changed since the checkpoint might not.
+  validate(
+      pending_.empty() || batch_ == texts, ErrorKind::checkpoint,
+      "the search's checkpoint does not fit (its {} measurements are of networks that this program would not "
+      "measure) continue with the program that made it, or start afresh in another folder",
+      pending_.size());
+  batch_ = texts;
   pipeline::measure(
       c_, genomes, pending_, title,
       [&](const space::Genome& genome, const comm::Beat& beat) {
@@ -220,7 +235,15 @@ void Search::measure_random() {
 }
 
 void Search::measure_uniform() {
-  measure(uniform_networks(c_, predicted_, measured_from("islands"), measured_),
+  io::Archive found;
+  if (c_.comm.root()) {
+    const Timer timer;
+    const auto networks = uniform_networks(c_, predicted_, measured_from("islands"));
+    found.put("networks", pareto_csv(c_.space, c_.costs, c_.budgets, networks));
+    c_.work["serial_seconds"] += timer.seconds();
+  }
+  broadcast(c_.comm, found);
+  measure(read_measured(c_.space, found.text("networks"), "message from rank 0", c_.budgets),
           "measuring networks of uniform bits");
 }
 
@@ -230,9 +253,10 @@ void Search::advance(std::int64_t boundary) {
   const auto step = [&] {
     fault::point("generation");
     islands_.step(predicted_);
+    heartbeat();
   };
   if (!c_.config.search.islands.asynchronous()) {
-    const std::int64_t end = std::min(boundary, islands_.generation() + kGenerationsPerAgreement);
+    const std::int64_t end = std::min(boundary, islands_.generation() + island::kGenerationsPerAgreement);
     while (islands_.generation() < end) step();
     return;
   }
@@ -313,10 +337,11 @@ void Search::write_results() {
   io::write_atomically(c_.out / "predictor.json", quality_);
   std::vector<Measured> pairs = samples_;
   std::copy_if(measured_.begin(), measured_.end(), std::back_inserter(pairs),
-               [](auto& m) { return m.source == "islands"; });
+               [](auto& m) { return m.source == "islands" && !m.failed(); });
   if (inputs_have_this_recipe(c_, *net_)) write_recipe(c_, *net_);  // else the pairs together have none
   io::write_atomically(c_.out / "pairs_int8.csv", pairs_int8_csv(c_.space, c_.costs, pairs));
-  c_.note(fmt::format("search: {} networks measured", measured_.size()));
+  c_.note(fmt::format("search: {} networks measured{}", measured_.size(),
+                      failures(std::ranges::count_if(measured_, &Measured::failed))));
 }
 
 }  // namespace

@@ -31,14 +31,12 @@ class UniformEvaluator final : public search::Evaluator {
 
 }  // namespace
 
-std::vector<Measured> uniform_networks(const Context& c, search::Evaluator& evaluator, int count,
-                                       const std::vector<Measured>& known) {
+std::vector<Measured> uniform_networks(const Context& c, search::Evaluator& evaluator, int count) {
   const config::SearchOptions& options = c.config.search;
   const std::vector<int>& bits = c.config.space.bits;
   const int populations = static_cast<int>(c.budgets.size() * bits.size());
   const int steps = (count + populations - 1) / populations;
   std::set<space::Genome> taken;
-  for (const Measured& m : known) taken.insert(m.genome);
   std::vector<Measured> found;
   for (std::size_t b = 0; b < c.budgets.size(); ++b)
     for (std::size_t u = 0; u < bits.size(); ++u) {
@@ -60,7 +58,7 @@ std::vector<Measured> uniform_networks(const Context& c, search::Evaluator& eval
         if (algorithm->population().empty()) algorithm->initialise(uniform, space.smallest());
         for (int g = 0; g < options.generations / steps; ++g) algorithm->step(uniform);
         heartbeat();
-        for (const search::Individual& best : algorithm->population()) {
+        for (const search::Individual& best : algorithm->emigrants(options.evolution.population)) {
           const auto genome = c.space.canonical(c.space.with_uniform_bits(best.genome, bits[u]));
           if (!taken.insert(genome).second) continue;
           found.push_back({genome, static_cast<int>(b), "uniform", best.score.accuracy, 0});

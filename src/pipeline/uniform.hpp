@@ -10,10 +10,9 @@
 namespace apq::pipeline {
 
 /// What a search finds when all layers must have the same bits, to compare mixed precision with: about
-/// `count` networks, none of `known`. For every budget and number of bits one population without neighbours,
-/// scored by `evaluator`, whose limit rises in equal steps from the budget's floor; the best after each step
-/// is one of them. Steps that no such network meets are left out. The same on every rank.
-std::vector<Measured> uniform_networks(const Context& context, search::Evaluator& evaluator, int count,
-                                       const std::vector<Measured>& known);
+/// `count` different networks. For every budget and number of bits one population without neighbours, scored
+/// by `evaluator`, whose limit rises in equal steps from the budget's floor; the best after each step is one
+/// of them. Steps that the space's smallest network does not meet are left out.
+std::vector<Measured> uniform_networks(const Context& context, search::Evaluator& evaluator, int count);
 
 }  // namespace apq::pipeline

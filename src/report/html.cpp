@@ -149,7 +149,7 @@ std::string html(const RunData& run, const std::vector<Picture>& pictures, const
     text += note(fmt::format("This run is not complete; it has no {}.", fmt::join(run.missing, ", ")));
   text += section("Networks", networks(run));
   text += section("Plots", figures(pictures, problem));
-  text += section("Islands, random search and uniform bits", comparison(run));
+  text += section("Islands and what they are compared with", comparison(run));
   text += section("Predictors, on pairs held out from their training", table(quality_table(run)));
   text += section("Stages", table(stage_table(run)));
   text += section("Provenance", provenance(run));

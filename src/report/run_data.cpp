@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -145,10 +146,12 @@ void take_pareto(const fs::path& path, RunData& run) {
                     front = column(table, "front", path), latency = column(table, "latency_ms", path),
                     predicted = column(table, "accuracy_predicted", path),
                     validation = column(table, "accuracy_validation", path);
-  for (std::size_t i = 0; i < table.rows.size(); ++i)
+  for (std::size_t i = 0; i < table.rows.size(); ++i) {
+    const double accuracy = number(table, i, validation, path);
+    if (std::isnan(accuracy)) continue;  // the measurement failed
     run.measured.push_back({table.rows[i][source], table.rows[i][budget], table.rows[i][front] == "1",
-                            number(table, i, latency, path), number(table, i, predicted, path),
-                            number(table, i, validation, path)});
+                            number(table, i, latency, path), number(table, i, predicted, path), accuracy});
+  }
 }
 
 void take_history(const fs::path& path, RunData& run) {

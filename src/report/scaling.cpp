@@ -83,11 +83,11 @@ Run read_run(const fs::path& folder) {
     work.item_seconds = count("item_seconds");
     work.refits = count("refits");
     work.refit_seconds = count("refit_seconds");
+    work.members = config.predictor.members;
     work.serial_seconds = count("serial_seconds");
     if (work.name == "search") {
       work.islands = config.search.islands.islands;
       work.generations = config.search.generations;
-      work.members = config.predictor.members;
       work.batches = work.refits + config.search.random_baseline + config.search.uniform_baseline;
     } else if (work.name == "collect") {
       work.batches = config.pairs.noise > 0 ? 3 : 2;
@@ -342,8 +342,8 @@ std::string markdown(const Study& study, const std::vector<Run>& runs) {
       "- training: round(steps / P) x (step + sum of gradients + 1/16 agreement);\n"
       "- measuring networks: per batch, ceil(networks / P) x (time of one); rank 0 hands each out in one "
       "message time;\n"
-      "- islands: ceil(islands / P) x (time of one); two agreements per generation;\n"
-      "- refits: ceil(members / P) x (time of one member).\n\n"
+      "- islands: ceil(islands / P) x (time of one); two agreements per 10 generations;\n"
+      "- fits of the predictor: ceil(members / P) x (time of one member).\n\n"
       "Not in it: noise, networks that take unequally long, contention for a shared network or file system. "
       "One node's\n"
       "figures say nothing about another network: measure that with `jobs/scaling.sh --nodes=2`.\n",

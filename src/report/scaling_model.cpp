@@ -6,6 +6,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "apq/island/archipelago.hpp"
+
 namespace apq::report {
 namespace {
 
@@ -74,13 +76,14 @@ Prediction predict(const PhaseWork& work, const TwoRankSums& network, double ran
     terms["compute"] += evolve * grown / ranks * slower;
     terms["too few islands"] =
         evolve / work.islands * (std::ceil(islands / ranks) - islands / ranks) * slower;
-    terms["refit of the predictor"] =
-        work.refit_seconds * grown * std::ceil(work.members / ranks) / work.members;
-    terms["agreement of all ranks"] = (2 * work.generations + 4 * work.refits) * agreement;
+    terms["agreement of all ranks"] =
+        (2 * work.generations / island::kGenerationsPerAgreement + 4 * work.refits) * agreement;
   } else {
-    // Reading, writing, and all of the predictor's training, whose pairs grow.
-    terms["serial part on rank 0"] += std::max(0.0, compute) * (work.items > 0 ? 1 : grown);
+    terms["serial part on rank 0"] += std::max(0.0, compute);  // reading and writing
   }
+  if (work.refits > 0)  // their pairs grow
+    terms["fit of the predictor"] =
+        work.refit_seconds * grown * std::ceil(work.members / ranks) / work.members;
   return {terms};
 }
 

@@ -106,7 +106,7 @@ void Algorithm::set_population(std::vector<Individual> candidates, std::int64_t 
   GenomeSet known(candidates.size());
   std::erase_if(candidates, [&](Individual& candidate) {
     space_->canonicalise(candidate.genome);
-    return !std::isfinite(candidate.score.accuracy) || !known.insert(candidate.genome);
+    return !usable(candidate.score) || !known.insert(candidate.genome);
   });
   rank(candidates);
   validate(!candidates.empty() && budget_.holds(candidates.front().score), ErrorKind::numeric,
@@ -156,6 +156,13 @@ void Algorithm::rank(std::vector<Individual>& candidates) const {
   std::erase_if(candidates, [&](const Individual& candidate) { return !budget_.holds(candidate.score); });
   std::ranges::sort(candidates,
                     [&](const Individual& a, const Individual& b) { return better(a, b, budget_.metric); });
+}
+
+bool Algorithm::usable(const Score& score) const {
+  const auto number = [&](int metric) { return !std::isnan(score.costs[static_cast<std::size_t>(metric)]); };
+  return std::isfinite(score.accuracy) && number(budget_.metric) &&
+         std::ranges::all_of(budget_.also, number, &Bound::metric) &&
+         std::ranges::all_of(options_.objectives, number);
 }
 
 bool Algorithm::within(const Evaluator& evaluator, const space::Genome& genome) const {

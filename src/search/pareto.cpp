@@ -9,7 +9,7 @@ namespace apq::search {
 namespace {
 
 bool usable(const Score& score, int metric) {
-  return !std::isnan(score.accuracy) && !std::isnan(score.costs[metric]);
+  return std::isfinite(score.accuracy) && !std::isnan(score.costs[metric]);
 }
 
 }  // namespace

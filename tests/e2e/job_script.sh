@@ -30,9 +30,10 @@ command_file mpirun <<<'#!/bin/bash
 echo "srun=${SRUN_CPUS_PER_TASK:-} $*" >"$LAB/launched"
 while [[ $1 != apq ]]; do shift; done
 exec "$@"'
-# apq run CONFIG --out FOLDER ...: ends with $CODE, having written $STATE; waits for USR2 first when $WAIT is set.
+# apq run CONFIG --out FOLDER ...: ends with $CODE, having written $STATE by its own $CLOCK; waits for USR2 first when $WAIT is set.
 command_file apq <<<'#!/bin/bash
 [[ ! ${STATE:-} ]] || { mkdir -p "$4"; echo "{\"state\": \"$STATE\", \"code\": 0}" >"$4/status.json"; }
+[[ ! ${CLOCK:-} ]] || touch -d "$CLOCK" "$4/status.json"
 if [[ ${WAIT:-} ]]; then
   trap "exit $CODE" USR2
   touch "$LAB/waiting"
@@ -123,6 +124,13 @@ for error in 1 2 3 4 5 6 7 8; do
   job CODE=$error STATE=failed -- configs/small.yaml
   expect "the program's own error $error is final" not_requeued $error
 done
+
+fresh
+job CODE=1 STATE=failed CLOCK='-1 hour' -- configs/small.yaml
+expect "an error is final, too, where the file server's clock is behind" not_requeued 1
+job CODE=75 STATE=stopped CLOCK='+1 hour' -- configs/small.yaml
+job CODE=1 -- configs/small.yaml
+expect "a state of an earlier start from the future is not taken for a new one" requeued
 
 for broken in 13 126 127; do
   fresh

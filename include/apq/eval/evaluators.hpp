@@ -36,14 +36,12 @@ class TrueEvaluator {
                         std::int64_t images);
   /// Validation accuracy of the integer network after short quantization-aware training. A function of
   /// genome, supernet, data and options only. `beat` is called after every step and may throw to abandon it.
+  /// Error(numeric) when training diverges or the network cannot be lowered.
   double integer_accuracy(
       const space::Genome& genome, const supernet::QatOptions& qat, std::int64_t images,
       const std::function<void()>& beat = [] {});
 
  private:
-  double trained_accuracy(const space::Genome& genome, const supernet::QatOptions& qat, std::int64_t images,
-                          const std::function<void()>& beat);
-
   supernet::Supernet* net_;
   const data::Dataset* data_;
   nn::Executor executor_;

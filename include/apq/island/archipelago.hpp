@@ -16,6 +16,10 @@
 
 namespace apq::island {
 
+/// Generations of synchronous islands after which all ranks agree whether to stop or to save. More often,
+/// ranks would wait for whoever is late for a moment; migrations make them wait anyway.
+inline constexpr std::int64_t kGenerationsPerAgreement = 10;
+
 struct ArchipelagoOptions {
   int islands = 4;
   std::string topology = "ring";
@@ -79,9 +83,10 @@ class Archipelago {
   /// same number of steps.
   void step(search::Evaluator& evaluator);
   /// Sets the limit of island i of n to floor + (limit - floor) * (i + round / rounds) / n of each budget, so
-  /// that elites taken round after round spread along a front; island 0 begins at the floor itself, for what
-  /// costs least is on every front. 1 <= round <= rounds, at first the last; it must not fall below that of
-  /// the present populations. Without effect when islands do not spread.
+  /// that elites taken round after round spread along a front; for island 0, where there are several rounds,
+  /// (round - 1) / (rounds - 1): it begins at the floor itself, for what costs least is on every front. 1 <=
+  /// round <= rounds, at first the last; it must not fall below that of the present populations. Without
+  /// effect when islands do not spread.
   void open(std::int64_t round, std::int64_t rounds);
   /// Scores everybody again (after a new predictor).
   void rescore(search::Evaluator& evaluator);

@@ -107,6 +107,8 @@ class Algorithm {
   /// How many of the population compete with their children.
   virtual std::size_t parents_kept() const { return population_.size(); }
   bool within(const Evaluator& evaluator, const space::Genome& genome) const;
+  /// Accuracy and every cost that selection looks at are numbers.
+  bool usable(const Score& score) const;
 
   const space::SearchSpace* space_;
   Budget budget_;

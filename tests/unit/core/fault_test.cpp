@@ -39,6 +39,19 @@ TEST_F(Fault, WithAPlusItStays) {
   EXPECT_EQ(point("io.fsync"), EIO);
 }
 
+TEST_F(Fault, SeveralCountForThemselves) {
+  arm("io.fsync:2:EIO,io:3:ENOSPC,x:1:diverge");
+  EXPECT_EQ(point("io.fsync"), 0);
+  EXPECT_EQ(point("io.fsync"), EIO);
+  EXPECT_EQ(point("io.open"), ENOSPC);
+  try {
+    point("x");
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::numeric);
+  }
+}
+
 TEST_F(Fault, FromTheEnvironmentItIsForOneRankOrAll) {
   ::setenv("APQ_FAULT", "io:1:EIO@1", 1);
   arm_from_environment(0);
@@ -64,7 +77,7 @@ TEST_F(Fault, KillsThrowsAndIsNothingUnlessArmed) {
 
 TEST_F(Fault, ThatCannotBeUnderstoodIsAUsageError) {
   for (const char* spec : {"", "x", "x:1", "x:0:kill", "x:-1:kill", "x:one:kill", ":1:kill", "x:1:explode",
-                           "x:1:kill@a", "x:1:kill:2"})
+                           "x:1:kill@a", "x:1:kill:2", "x:1:kill,y"})
     EXPECT_THROW(arm(spec), Error) << spec;
 }
 

@@ -141,11 +141,10 @@ TEST(Mlp, AnOutputDependsOnItsOwnPicksOnly) {
   }
 }
 
-TEST(Mlp, EveryInstructionSetComputesTheSameUpToRounding) {
-  const int width = 48;
-  const std::int64_t rows = 17;
-  const auto x = normals(rows * width, 1, 8), bias = normals(64, 1, 9);
-  const auto packed = normals(2 * width * kernels::kMlpPanel, 0.2, 10);
+void expect_same_dense(int width, std::int64_t rows) {
+  const auto x = normals(rows * width, 1, 8), bias = normals(width + 32, 1, 9);
+  const int panels = (width + kernels::kMlpPanel - 1) / kernels::kMlpPanel;
+  const auto packed = normals(static_cast<std::int64_t>(panels) * width * kernels::kMlpPanel, 0.2, 10);
   std::vector<float> expected(rows * width), y(rows * width);
   kernels::kMlpGeneric.dense_relu(rows, width, x.data(), packed.data(), bias.data(), expected.data());
   for (std::int64_t r = 0; r < rows; ++r)
@@ -165,6 +164,13 @@ TEST(Mlp, EveryInstructionSetComputesTheSameUpToRounding) {
     set->dense_relu(rows, width, x.data(), packed.data(), bias.data(), y.data());
     for (std::size_t i = 0; i < y.size(); ++i) ASSERT_NEAR(y[i], expected[i], 1e-4);
   }
+}
+
+TEST(Mlp, EveryInstructionSetComputesTheSameUpToRounding) {
+  // Widths of a part of a panel, of several passes over the inputs, and both; rows of every remainder.
+  for (const auto& [width, rows] :
+       {std::pair<int, std::int64_t>{48, 17}, {224, 12}, {432, 1}, {16, 3}, {432, 31}})
+    expect_same_dense(width, rows);
 }
 
 TEST(Matmul, Int8IsExactAndBf16IsExactOnSmallWholeNumbers) {

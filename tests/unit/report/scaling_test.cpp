@@ -83,8 +83,8 @@ TEST(ScalingModel, MoreRanksThanIslandsIdle) {
 TEST(ScalingModel, EachMemberOfTheEnsembleIsRefittedOnOneRank) {
   const PhaseWork search{
       .name = "search", .seconds = 10, .refits = 2, .members = 5, .refit_seconds = 5, .islands = 4};
-  EXPECT_NEAR(predict(search, kNetwork, 2, false).terms.at("refit of the predictor"), 3, 1e-9);
-  EXPECT_NEAR(predict(search, kNetwork, 64, false).terms.at("refit of the predictor"), 1, 1e-9);
+  EXPECT_NEAR(predict(search, kNetwork, 2, false).terms.at("fit of the predictor"), 3, 1e-9);
+  EXPECT_NEAR(predict(search, kNetwork, 64, false).terms.at("fit of the predictor"), 1, 1e-9);
 }
 
 TEST(ScalingModel, RanksWithoutACoreOfTheirOwnShareTheCores) {
