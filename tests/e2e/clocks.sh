@@ -9,16 +9,10 @@ library=$(faketime -f +0 printenv LD_PRELOAD)
 clock=(env LD_PRELOAD="$library" FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1 FAKETIME_NO_CACHE=1)
 mini=$APQ_SOURCE_DIR/tests/support/mini.yaml
 base=$work/base
-quietly() { "$@" >"$work/log" 2>&1 || { tail -n 20 "$work/log"; exit 1; }; }
 quietly ranks 2 run "$mini" --out "$base"
 quietly ranks 2 search "$mini" --from "$base" --out "$work/straight"
 
-same() {
-  local file
-  for file in history.csv pareto.csv pairs_int8.csv predictor.json journal/search.txt; do
-    cmp "$work/straight/$file" "$1/$file" || return 1
-  done
-}
+same() { same_search "$work/straight" "$1"; }
 # The log without times, figures and the folder's name.
 lines() { cut -d' ' -f3- "$1/log.txt" | sed "s|$1|RUN|; s/[0-9][0-9.]*/N/g"; }
 same_log() { diff <(lines "$work/straight") <(lines "$1"); }

@@ -6,18 +6,12 @@ source "${APQ_SOURCE_DIR:?}/tests/support/e2e.sh"
 
 mini=$APQ_SOURCE_DIR/tests/support/mini.yaml
 base=$work/base
-quietly() { "$@" >"$work/log" 2>&1 || { tail -n 20 "$work/log"; exit 1; }; }
 quietly ranks 2 supernet "$mini" --out "$base"
 quietly ranks 2 collect "$mini" --out "$base" --resume
 quietly ranks 2 predictor "$mini" --out "$base" --resume
 quietly ranks 2 search "$mini" --from "$base" --out "$work/straight"
 
-same() {
-  local file
-  for file in history.csv pareto.csv pairs_int8.csv predictor.json journal/search.txt; do
-    cmp "$work/straight/$file" "$1/$file" || return 1
-  done
-}
+same() { same_search "$work/straight" "$1"; }
 resumes_exactly() {
   quietly ranks 2 search "$mini" --from "$base" --out "$1" --resume
   check "resumed, it gives the bytes of the straight run" same "$1"

@@ -9,7 +9,6 @@ base=$work/base
 RANDOM=${SEED:-1}
 echo "replay with SEED=${SEED:-1}"
 
-quietly() { "$@" >"$work/log" 2>&1 || { tail -n 20 "$work/log"; exit 1; }; }
 quietly ranks 2 supernet "$mini" --out "$base"
 quietly ranks 2 collect "$mini" --out "$base" --resume
 quietly ranks 2 predictor "$mini" --out "$base" --resume

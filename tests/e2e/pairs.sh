@@ -4,7 +4,6 @@
 source "${APQ_SOURCE_DIR:?}/tests/support/e2e.sh"
 
 mini=$APQ_SOURCE_DIR/tests/support/mini.yaml
-quietly() { "$@" >"$work/log" 2>&1 || { tail -n 20 "$work/log"; exit 1; }; }
 quietly ranks 2 supernet "$mini" --out "$work/net"
 quietly ranks 2 collect "$mini" --from "$work/net" --out "$work/run" --set pairs.noise=5
 quietly ranks 1 collect "$mini" --from "$work/net" --out "$work/few" --set pairs.int8=6 --set pairs.fp32=9

@@ -18,6 +18,17 @@ ranks() {
   mpirun --oversubscribe --bind-to none -n "$n" "$APQ" "$@"
 }
 
+# quietly COMMAND...: what a test stands on; without it there is nothing to check.
+quietly() { "$@" >"$work/log" 2>&1 || { tail -n 20 "$work/log"; exit 1; }; }
+
+# same_search RUN OTHER: two searches have the same results, byte for byte.
+same_search() {
+  local file
+  for file in history.csv pareto.csv pairs_int8.csv predictor.json journal/search.txt; do
+    cmp "$1/$file" "$2/$file" || return 1
+  done
+}
+
 # check TEXT COMMAND...: the command must succeed.
 check() {
   local text=$1
