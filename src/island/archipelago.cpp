@@ -33,13 +33,11 @@ double Archipelago::limit_of(const search::Budget& budget, int island, std::int6
 }
 
 Archipelago::Archipelago(comm::Communicator& comm, const space::SearchSpace& space,
-                         std::vector<search::Budget> budgets, std::vector<space::Genome> smallest,
-                         const search::EvolutionOptions& evolution, const ArchipelagoOptions& options,
-                         std::uint64_t seed, const std::string& algorithm)
+                         std::vector<search::Budget> budgets, const search::EvolutionOptions& evolution,
+                         const ArchipelagoOptions& options, std::uint64_t seed, const std::string& algorithm)
     : comm_(&comm),
       space_(&space),
       budgets_(std::move(budgets)),
-      smallest_(std::move(smallest)),
       options_(options),
       seed_(seed),
       algorithm_(algorithm),
@@ -53,7 +51,6 @@ Archipelago::Archipelago(comm::Communicator& comm, const space::SearchSpace& spa
   validate(std::ranges::count(modes(), options_.mode) == 1, ErrorKind::usage,
            "islands run in mode \"{}\" (there are synchronous and asynchronous) choose one", options_.mode);
   validate(!budgets_.empty(), ErrorKind::usage, "there is no budget (the search needs one) name one");
-  APQ_ASSERT(smallest_.size() == budgets_.size());
   selection_from_name(options_.selection);
   replacement_from_name(options_.replacement);
   for (int id = 0; id < options_.islands; ++id)
@@ -91,7 +88,7 @@ void Archipelago::initialise(search::Evaluator& evaluator) {
   std::vector<std::vector<space::Genome>> batches;
   for (Island& island : islands_)
     for (std::size_t b = 0; b < budgets_.size(); ++b)
-      batches.push_back(island.populations[b].algorithm->first(evaluator, smallest_[b]));
+      batches.push_back(island.populations[b].algorithm->first(evaluator));
   auto scored = scorer_.score(evaluator, std::move(batches));
   auto next = scored.begin();
   for (Island& island : islands_) {

@@ -94,18 +94,19 @@ Json inference_table(const config::Config& config, const space::SearchSpace& spa
 
 struct World {
   World(comm::Communicator& comm, const config::Config& config)
-      : space(config.space), costs(make_costs(config, space)), comm_(comm), config_(config) {
-    make_budgets(config, costs, budgets, smallest);
-  }
+      : space(config.space),
+        costs(make_costs(config, space)),
+        budgets(make_budgets(config, costs)),
+        comm_(comm),
+        config_(config) {}
   island::Archipelago islands(const island::ArchipelagoOptions& options,
                               const search::EvolutionOptions& evolution) const {
-    return {comm_, space, budgets, smallest, evolution, options, config_.seed, config_.search.algorithm};
+    return {comm_, space, budgets, evolution, options, config_.seed, config_.search.algorithm};
   }
 
   space::SearchSpace space;
   hw::CostModel costs;
   std::vector<search::Budget> budgets;
-  std::vector<space::Genome> smallest;
 
  private:
   comm::Communicator& comm_;

@@ -38,7 +38,7 @@ space::Genome int8_genome(const Context& c, std::int64_t i) {
   RandomStream random(c.config.seed, Purpose::int8_pair, static_cast<std::uint64_t>(i));
   const std::size_t b = static_cast<std::size_t>(i) % (c.budgets.size() + 1);
   if (b == c.budgets.size()) return c.space.sample(random);
-  return search::random_within(c.space, CostsOnly(c.costs), c.budgets[b], c.smallest[b], random);
+  return search::random_within(c.space, CostsOnly(c.costs), c.budgets[b], random);
 }
 
 std::map<std::int64_t, double> known(const io::Archive& a, const std::string& key) {

@@ -156,7 +156,7 @@ Context::Context(comm::Communicator& comm, const config::Config& config, fs::pat
       from(std::move(from)),
       space(config.space),
       costs(make_costs(config, space, this->out)) {
-  make_budgets(config, costs, budgets, smallest);
+  budgets = make_budgets(config, costs);
   validate(
       !budgets.empty(), ErrorKind::usage,
       "no budget given (budgets is empty) add for instance: budgets: [{{metric: latency_ms, limit: 1}}]");
@@ -183,8 +183,8 @@ Context::Context(comm::Communicator& comm, const config::Config& config, fs::pat
 namespace {
 
 /// Throws Error(usage) when no network meets it.
-void add_budget(const config::Config& config, const hw::CostModel& costs, const config::BudgetOptions& b,
-                std::vector<search::Budget>& budgets, std::vector<space::Genome>& smallest) {
+search::Budget make_budget(const config::Config& config, const hw::CostModel& costs,
+                           const config::BudgetOptions& b) {
   const hw::Metric metric = hw::metric_from_name(b.metric);
   search::Budget budget{static_cast<int>(metric), b.limit, fmt::format("{}<={}", b.metric, b.limit)};
   std::vector<hw::Bound> bounds{{metric, b.limit}};
@@ -210,15 +210,16 @@ void add_budget(const config::Config& config, const hw::CostModel& costs, const 
   budget.floor = reachable->value;
   for (const auto& other : config.budgets)
     if (other.metric == b.metric && other.limit < b.limit) budget.floor = std::max(budget.floor, other.limit);
-  budgets.push_back(std::move(budget));
-  smallest.push_back(reachable->genome);
+  budget.smallest = reachable->genome;
+  return budget;
 }
 
 }  // namespace
 
-void make_budgets(const config::Config& config, const hw::CostModel& costs,
-                  std::vector<search::Budget>& budgets, std::vector<space::Genome>& smallest) {
-  for (const auto& b : config.budgets) add_budget(config, costs, b, budgets, smallest);
+std::vector<search::Budget> make_budgets(const config::Config& config, const hw::CostModel& costs) {
+  std::vector<search::Budget> budgets;
+  for (const auto& b : config.budgets) budgets.push_back(make_budget(config, costs, b));
+  return budgets;
 }
 
 search::EvolutionOptions make_evolution(const config::SearchOptions& options) {

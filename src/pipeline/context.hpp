@@ -36,7 +36,6 @@ struct Context {
   space::SearchSpace space;
   hw::CostModel costs;
   std::vector<search::Budget> budgets;
-  std::vector<space::Genome> smallest;  ///< a genome within each budget
   std::unique_ptr<data::Dataset> data;
   std::string fingerprint;
   std::string stage;
@@ -106,9 +105,8 @@ void raise_table_problems(const fs::path& file, const std::vector<std::string>& 
 /// data.
 std::string maker();
 
-/// Every budget of the configuration and a genome within each. Throws Error(usage) when no network meets one.
-void make_budgets(const config::Config& config, const hw::CostModel& costs,
-                  std::vector<search::Budget>& budgets, std::vector<space::Genome>& smallest);
+/// Every budget of the configuration. Throws Error(usage) when no network meets one.
+std::vector<search::Budget> make_budgets(const config::Config& config, const hw::CostModel& costs);
 /// Evolution and search algorithm as configured.
 search::EvolutionOptions make_evolution(const config::SearchOptions& options);
 

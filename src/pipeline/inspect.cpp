@@ -56,7 +56,7 @@ std::string check(const config::Config& config) {
   for (std::size_t i = 0; i < c.budgets.size(); ++i) {
     text += fmt::format("  {} is reachable\n", c.budgets[i].name);
     if (c.budgets[i].also.empty()) continue;
-    const hw::Cost cost = c.costs.cost(c.smallest[i]);
+    const hw::Cost cost = c.costs.cost(c.budgets[i].smallest);
     text += "    by a network of";
     const auto figure = [&](int metric) {
       const auto m = static_cast<hw::Metric>(metric);

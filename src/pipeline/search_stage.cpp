@@ -31,8 +31,8 @@ class Search {
         fp32_(c.space, false, c.config.predictor, c.config.seed),
         int8_(c.space, true, c.config.predictor, c.config.seed),
         predicted_(int8_, c.costs),
-        islands_(c.comm, c.space, c.budgets, c.smallest, make_evolution(c.config.search),
-                 c.config.search.islands, c.config.seed, c.config.search.algorithm) {}
+        islands_(c.comm, c.space, c.budgets, make_evolution(c.config.search), c.config.search.islands,
+                 c.config.seed, c.config.search.algorithm) {}
 
   void run();
 
@@ -222,8 +222,7 @@ void Search::measure_random() {
   for (int i = 0; i < measured_from("islands"); ++i) {
     RandomStream random(c_.config.seed, Purpose::random_search, static_cast<std::uint64_t>(i));
     const std::size_t b = static_cast<std::size_t>(i) % c_.budgets.size();
-    batch.push_back({c_.space.canonical(
-                         search::random_within(c_.space, predicted_, c_.budgets[b], c_.smallest[b], random)),
+    batch.push_back({c_.space.canonical(search::random_within(c_.space, predicted_, c_.budgets[b], random)),
                      static_cast<int>(b), "random", 0, 0});
   }
   std::vector<space::Genome> genomes;

@@ -47,15 +47,17 @@ std::vector<Measured> uniform_networks(const Context& c, search::Evaluator& eval
       UniformEvaluator uniform(c.space, bits[u], evaluator);
       // Keys of islands that do not exist.
       const auto key = (static_cast<std::uint64_t>(options.islands.islands) + u) << 32 | b;
-      const auto algorithm = search::make_algorithm(options.algorithm, space, c.budgets[b],
-                                                    make_evolution(options), c.config.seed, key);
+      search::Budget budget = c.budgets[b];
+      budget.smallest = space.smallest();
+      const auto algorithm = search::make_algorithm(options.algorithm, space, budget, make_evolution(options),
+                                                    c.config.seed, key);
       const double limit = c.budgets[b].limit;
       const double floor = options.islands.spread && c.budgets[b].floor >= 0 ? c.budgets[b].floor : limit;
       for (int step = 1; step <= steps; ++step) {
         algorithm->set_limit(floor + (limit - floor) * step / steps);
         if (!algorithm->budget().holds([&](int metric) { return uniform.cost(space.smallest(), metric); }))
           continue;
-        if (algorithm->population().empty()) algorithm->initialise(uniform, space.smallest());
+        if (algorithm->population().empty()) algorithm->initialise(uniform);
         for (int g = 0; g < options.generations / steps; ++g) algorithm->step(uniform);
         heartbeat();
         for (const search::Individual& best : algorithm->emigrants(options.evolution.population)) {

@@ -40,6 +40,10 @@ constexpr Entry kAlgorithms[] = {
 #undef APQ_ENTRY
 };
 
+space::Genome smallest_of(const space::SearchSpace& space, const Budget& budget) {
+  return budget.smallest.blocks.empty() ? space.smallest() : budget.smallest;
+}
+
 }  // namespace
 
 bool better(const Individual& a, const Individual& b, int metric) {
@@ -49,7 +53,8 @@ bool better(const Individual& a, const Individual& b, int metric) {
 }
 
 space::Genome random_within(const space::SearchSpace& space, const Evaluator& evaluator, const Budget& budget,
-                            const space::Genome& smallest, RandomStream& random) {
+                            RandomStream& random) {
+  const space::Genome smallest = smallest_of(space, budget);
   const auto fits = [&](const space::Genome& g) {
     return budget.holds([&](int metric) { return evaluator.cost(g, metric); });
   };
@@ -65,6 +70,7 @@ space::Genome random_within(const space::SearchSpace& space, const Evaluator& ev
 Algorithm::Algorithm(const space::SearchSpace& space, Budget budget, const EvolutionOptions& options,
                      std::uint64_t seed, std::uint64_t key)
     : space_(&space), budget_(std::move(budget)), options_(options), seed_(seed), key_(key) {
+  budget_.smallest = smallest_of(space, budget_);
   const auto known = [](int metric) { return metric >= 0 && metric < kCosts; };
   validate(known(budget_.metric) &&
                std::ranges::all_of(budget_.also, [&](const Bound& b) { return known(b.metric); }) &&
@@ -81,13 +87,13 @@ Algorithm::Algorithm(const space::SearchSpace& space, Budget budget, const Evolu
            "mutation_rate = {} (above 0 and at most 1 is needed) change it", options_.mutation_rate);
 }
 
-std::vector<space::Genome> Algorithm::first(const Evaluator& evaluator, const space::Genome& smallest) const {
+std::vector<space::Genome> Algorithm::first(const Evaluator& evaluator) const {
   GenomeSet known(static_cast<std::size_t>(options_.population));
   std::vector<space::Genome> first;
   for (int slot = 0; slot < options_.population; ++slot) {
     RandomStream random(seed_, Purpose::population, key_, static_cast<std::uint64_t>(slot));
     for (int attempt = 0; attempt < kRedraws; ++attempt) {
-      space::Genome genome = random_within(*space_, evaluator, budget_, smallest, random);
+      space::Genome genome = random_within(*space_, evaluator, budget_, random);
       if (!known.insert(genome)) continue;
       first.push_back(std::move(genome));
       break;
@@ -125,9 +131,7 @@ void Algorithm::restore(std::vector<Individual> population, std::int64_t generat
   generation_ = generation;
 }
 
-void Algorithm::initialise(Evaluator& evaluator, const space::Genome& smallest) {
-  set_population(scored(evaluator, first(evaluator, smallest)), 0);
-}
+void Algorithm::initialise(Evaluator& evaluator) { set_population(scored(evaluator, first(evaluator)), 0); }
 
 void Algorithm::step(Evaluator& evaluator) { accept(scored(evaluator, children(evaluator))); }
 

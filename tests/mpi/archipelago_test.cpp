@@ -18,8 +18,7 @@ class ArchipelagoMpi : public testing::TestWithParam<std::string> {
   Archipelago make(comm::Communicator& comm) const {
     search::EvolutionOptions evolution{40, 10, 20, 20, 0.1};
     const std::vector<search::Budget> budgets{{0, 50, "a"}, {1, 70, "b"}};
-    return Archipelago(comm, space_, budgets, {space_.smallest(), space_.smallest()}, evolution, options_,
-                       11);
+    return Archipelago(comm, space_, budgets, evolution, options_, 11);
   }
   void run(Archipelago& archipelago, int generations) {
     for (int g = 0; g < generations; ++g) archipelago.step(evaluator_);

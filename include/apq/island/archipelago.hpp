@@ -73,9 +73,8 @@ struct Effort {
 class Archipelago {
  public:
   Archipelago(comm::Communicator& comm, const space::SearchSpace& space, std::vector<search::Budget> budgets,
-              std::vector<space::Genome> smallest, const search::EvolutionOptions& evolution,
-              const ArchipelagoOptions& options, std::uint64_t seed,
-              const std::string& algorithm = "evolution");
+              const search::EvolutionOptions& evolution, const ArchipelagoOptions& options,
+              std::uint64_t seed, const std::string& algorithm = "evolution");
 
   void initialise(search::Evaluator& evaluator);
   /// One generation on those islands of this rank that are farthest behind (in synchronous mode all), scored
@@ -160,7 +159,6 @@ class Archipelago {
   comm::Communicator* comm_;
   const space::SearchSpace* space_;
   std::vector<search::Budget> budgets_;
-  std::vector<space::Genome> smallest_;
   ArchipelagoOptions options_;
   std::uint64_t seed_;
   std::string algorithm_;

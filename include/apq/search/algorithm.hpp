@@ -29,6 +29,8 @@ struct Budget {
   /// reachable cost. Negative: only the limit counts.
   double floor = -1;
   std::vector<Bound> also = {};
+  /// A network within all limits, towards which those over them are moved. Empty: the space's smallest.
+  space::Genome smallest = {};
 
   /// cost_of(metric) gives a network's costs.
   template <class CostOf>
@@ -69,10 +71,10 @@ class Algorithm {
             std::uint64_t seed, std::uint64_t key);
   virtual ~Algorithm() = default;
 
-  /// The first population: random genomes within the budget, canonical, none twice. `smallest` is a genome
-  /// that meets it: when sampling does not (tight budgets), samples are moved towards it gene by gene until
-  /// they do. Throws Error(usage) when it does not.
-  virtual std::vector<space::Genome> first(const Evaluator& evaluator, const space::Genome& smallest) const;
+  /// The first population: random genomes within the budget, canonical, none twice. When sampling does
+  /// not meet it (tight budgets), samples are moved towards its smallest network gene by gene until they do.
+  /// Throws Error(usage) when that one does not.
+  virtual std::vector<space::Genome> first(const Evaluator& evaluator) const;
   /// The next generation's genomes: canonical, none twice, none of the present population.
   virtual std::vector<space::Genome> children(const Evaluator& evaluator) const = 0;
   /// The children with their scores; ends the generation.
@@ -83,7 +85,7 @@ class Algorithm {
   void restore(std::vector<Individual> population, std::int64_t generation);
 
   /// The same with a call of the evaluator each.
-  void initialise(Evaluator& evaluator, const space::Genome& smallest);
+  void initialise(Evaluator& evaluator);
   void step(Evaluator& evaluator);
   void rescore(Evaluator& evaluator);
 
@@ -111,7 +113,7 @@ class Algorithm {
   bool usable(const Score& score) const;
 
   const space::SearchSpace* space_;
-  Budget budget_;
+  Budget budget_;  ///< its smallest network is set
   EvolutionOptions options_;
   std::uint64_t seed_;
   std::uint64_t key_;
@@ -126,8 +128,9 @@ std::unique_ptr<Algorithm> make_algorithm(const std::string& name, const space::
 std::vector<std::string> algorithms();
 
 /// A random valid genome within the budget: drawn until one fits, and where none of many does, the last one
-/// is moved towards `smallest` until it fits. Throws Error(usage) when `smallest` itself is over the budget.
+/// is moved towards the budget's smallest until it fits. Throws Error(usage) when that one is over the
+/// budget.
 space::Genome random_within(const space::SearchSpace& space, const Evaluator& evaluator, const Budget& budget,
-                            const space::Genome& smallest, RandomStream& random);
+                            RandomStream& random);
 
 }  // namespace apq::search

@@ -11,7 +11,7 @@ namespace apq::search {
 /// Constrained evolution for one budget (APQ section 3.4), corrected: bits are seen by the evaluator,
 /// crossover children are kept, depth mutates and crosses over. Survivors: elites, then the best children; no
 /// genome twice, none over the budget, none whose accuracy is no number. A child that is over the budget or
-/// known already is drawn again a few times; every second one is first moved towards the smallest network
+/// known already is drawn again a few times; every second one is first moved towards the budget's smallest
 /// until it fits, and so is the last draw.
 class Evolution final : public Algorithm {
  public:

@@ -50,7 +50,7 @@ bool Evolution::draw_child(const Evaluator& evaluator, std::size_t parents, int 
   const auto fits = [&](const space::Genome& g) { return within(evaluator, g); };
   if (fits(child)) return true;
   if (!shrink) return false;
-  child = move_towards(*space_, std::move(child), space_->smallest(), fits, random);
+  child = move_towards(*space_, std::move(child), budget_.smallest, fits, random);
   return fits(child);
 }
 

@@ -23,9 +23,9 @@ class Nsga2 final : public Algorithm {
   }
 
   /// Somebody within the budget must be among the first.
-  std::vector<space::Genome> first(const Evaluator& evaluator, const space::Genome& smallest) const override {
-    std::vector<space::Genome> genomes = Algorithm::first(evaluator, smallest);
-    const space::Genome least = space_->canonical(smallest);
+  std::vector<space::Genome> first(const Evaluator& evaluator) const override {
+    std::vector<space::Genome> genomes = Algorithm::first(evaluator);
+    const space::Genome least = space_->canonical(budget_.smallest);
     if (std::ranges::find(genomes, least) == genomes.end()) genomes.back() = least;
     return genomes;
   }

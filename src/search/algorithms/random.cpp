@@ -17,7 +17,7 @@ class RandomSearch final : public Algorithm {
     for (int slot = 0; slot < options_.mutants + options_.crossovers; ++slot) {
       RandomStream random(seed_, Purpose::population, key_, static_cast<std::uint64_t>(slot),
                           static_cast<std::uint64_t>(generation_) + 1);
-      drawn.push_back(random_within(*space_, evaluator, budget_, population_.front().genome, random));
+      drawn.push_back(random_within(*space_, evaluator, budget_, random));
     }
     return drawn;
   }

@@ -17,8 +17,7 @@ namespace {
 class ArchipelagoTest : public testing::Test {
  protected:
   Archipelago make(const ArchipelagoOptions& options, double limit = 50) const {
-    return Archipelago(*comm_, space_, {{0, limit, "a"}, {1, 80, "b"}},
-                       {space_.smallest(), space_.smallest()}, evolution_, options, 11);
+    return Archipelago(*comm_, space_, {{0, limit, "a"}, {1, 80, "b"}}, evolution_, options, 11);
   }
   Archipelago run(const ArchipelagoOptions& options, int generations) {
     Archipelago archipelago = make(options);
@@ -52,9 +51,8 @@ TEST_F(ArchipelagoTest, ARunSplitBySaveAndLoadEqualsTheStraightRunByteForByte) {
 TEST_F(ArchipelagoTest, ASplitRunIsExactForEveryAlgorithmWhileLimitsRise) {
   for (const std::string& algorithm : search::algorithms()) {
     const auto make_spread = [&] {
-      Archipelago archipelago(*comm_, space_, {{0, 50, "a", 20}, {1, 80, "b", 30}},
-                              {space_.smallest(), space_.smallest()}, evolution_, {4, "ring", 3, 4}, 11,
-                              algorithm);
+      Archipelago archipelago(*comm_, space_, {{0, 50, "a", 20}, {1, 80, "b", 30}}, evolution_,
+                              {4, "ring", 3, 4}, 11, algorithm);
       archipelago.open(1, 2);
       return archipelago;
     };
@@ -88,8 +86,7 @@ TEST_F(ArchipelagoTest, IslandsDivideTheRangeBelowALimitWhenAskedTo) {
   for (const bool spread : {true, false}) {
     ArchipelagoOptions options{4, "ring", 2, 5};
     options.spread = spread;
-    Archipelago archipelago(*comm_, space_, {{0, limit, "a", floor}}, {space_.smallest()}, evolution_,
-                            options, 11);
+    Archipelago archipelago(*comm_, space_, {{0, limit, "a", floor}}, evolution_, options, 11);
     archipelago.initialise(evaluator_);
     for (int g = 0; g < 10; ++g) archipelago.step(evaluator_);
     const auto elites = archipelago.island_elites(10)[0];
@@ -105,8 +102,7 @@ TEST_F(ArchipelagoTest, IslandsDivideTheRangeBelowALimitWhenAskedTo) {
 
 TEST_F(ArchipelagoTest, LimitsRiseRoundByRoundFromTheFloorItself) {
   const double floor = 20, limit = 60;
-  Archipelago archipelago(*comm_, space_, {{0, limit, "a", floor}}, {space_.smallest()}, evolution_,
-                          {4, "ring", 2, 5}, 11);
+  Archipelago archipelago(*comm_, space_, {{0, limit, "a", floor}}, evolution_, {4, "ring", 2, 5}, 11);
   archipelago.open(1, 2);
   archipelago.initialise(evaluator_);
   for (const int round : {1, 2}) {

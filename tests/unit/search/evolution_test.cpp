@@ -37,7 +37,7 @@ class EvolutionTest : public testing::Test {
 TEST_F(EvolutionTest, EveryNetworkMeetsAllBoundsOfItsBudget) {
   // Cost m is (1 + m) times cost 0: of cost 0 <= 90 and cost 2 <= 120 the second binds, at 40.
   Evolution evolution(space_, {0, 90, "both", -1, {{2, 120}}}, options_, 7, 0);
-  evolution.initialise(evaluator_, space_.smallest());
+  evolution.initialise(evaluator_);
   run(evolution, 20);
   double largest = 0;
   for (const Individual& individual : evolution.population()) {
@@ -62,7 +62,7 @@ TEST_F(EvolutionTest, ComesCloseToTheExactOptimumOfEveryBudgetAndNeverAboveIt) {
     for (std::uint64_t seed = 1; seed <= kWorlds; ++seed) {
       test::SeparableEvaluator evaluator(space_, seed);
       Evolution evolution = make(limit, seed);
-      evolution.initialise(evaluator, space_.smallest());
+      evolution.initialise(evaluator);
       for (int g = 0; g < 100; ++g) evolution.step(evaluator);
       const double share = evolution.population().front().score.accuracy / evaluator.optimum(limit);
       EXPECT_LE(share, 1 + 1e-12) << seed << " " << limit;
@@ -77,13 +77,13 @@ TEST_F(EvolutionTest, BeatsRandomSearchWithTheSameNumberOfEvaluations) {
     const Budget budget{0, 60, "cost"};
     test::SeparableEvaluator evaluator(space_, seed);
     Evolution evolution = make(budget.limit, seed);
-    evolution.initialise(evaluator, space_.smallest());
+    evolution.initialise(evaluator);
     for (int g = 0; g < 40; ++g) evolution.step(evaluator);
 
     std::vector<space::Genome> genomes;
     RandomStream random(seed, Purpose::random_search);
     while (genomes.size() < evaluator.evaluated.size())
-      genomes.push_back(random_within(space_, evaluator, budget, space_.smallest(), random));
+      genomes.push_back(random_within(space_, evaluator, budget, random));
     std::vector<Score> scores(genomes.size());
     evaluator.evaluate(genomes, scores);
     const double optimum = evaluator.optimum(60);
@@ -95,7 +95,7 @@ TEST_F(EvolutionTest, BeatsRandomSearchWithTheSameNumberOfEvaluations) {
 
 TEST_F(EvolutionTest, NeverScoresANetworkOverTheBudget) {
   Evolution evolution = make(32);
-  evolution.initialise(evaluator_, space_.smallest());
+  evolution.initialise(evaluator_);
   run(evolution, 10);
   ASSERT_GT(evaluator_.evaluated.size(), 500u);
   for (const space::Genome& genome : evaluator_.evaluated) {
@@ -106,7 +106,7 @@ TEST_F(EvolutionTest, NeverScoresANetworkOverTheBudget) {
 
 TEST_F(EvolutionTest, CallsTheEvaluatorOncePerGenerationAndNeverScoresAGenomeThereTwice) {
   Evolution evolution = make(45);
-  evolution.initialise(evaluator_, space_.smallest());
+  evolution.initialise(evaluator_);
   EXPECT_EQ(evaluator_.calls, 1);
   EXPECT_EQ(evaluator_.evaluated.size(), 100u);
   evaluator_.evaluated.clear();
@@ -119,7 +119,7 @@ TEST_F(EvolutionTest, CallsTheEvaluatorOncePerGenerationAndNeverScoresAGenomeThe
 
 TEST_F(EvolutionTest, SurvivorsAreTheElitesAndTheBestChildren) {
   Evolution evolution = make(45);
-  evolution.initialise(evaluator_, space_.smallest());
+  evolution.initialise(evaluator_);
   const auto before = evolution.population();
   evaluator_.evaluated.clear();
   evolution.step(evaluator_);
@@ -139,7 +139,7 @@ TEST_F(EvolutionTest, SurvivorsAreTheElitesAndTheBestChildren) {
 
 TEST_F(EvolutionTest, ThePopulationHoldsNoNetworkTwiceAndIsSorted) {
   Evolution evolution = make(45);
-  evolution.initialise(evaluator_, space_.smallest());
+  evolution.initialise(evaluator_);
   run(evolution, 15);
   std::set<space::Genome> seen;
   for (const Individual& i : evolution.population()) {
@@ -152,7 +152,7 @@ TEST_F(EvolutionTest, ThePopulationHoldsNoNetworkTwiceAndIsSorted) {
 
 TEST_F(EvolutionTest, TheBestNeverGetsWorse) {
   Evolution evolution = make(45);
-  evolution.initialise(evaluator_, space_.smallest());
+  evolution.initialise(evaluator_);
   for (int g = 0; g < 15; ++g) {
     const double before = evolution.population().front().score.accuracy;
     evolution.step(evaluator_);
@@ -163,7 +163,7 @@ TEST_F(EvolutionTest, TheBestNeverGetsWorse) {
 TEST_F(EvolutionTest, EqualSeedsGiveEqualPopulationsAndOtherKeysOthers) {
   Evolution a = make(45), b = make(45), other_key = make(45, 7, 1), other_seed = make(45, 8);
   for (Evolution* e : {&a, &b, &other_key, &other_seed}) {
-    e->initialise(evaluator_, space_.smallest());
+    e->initialise(evaluator_);
     run(*e, 3);
   }
   EXPECT_TRUE(same(a, b));
@@ -173,7 +173,7 @@ TEST_F(EvolutionTest, EqualSeedsGiveEqualPopulationsAndOtherKeysOthers) {
 
 TEST_F(EvolutionTest, ContinuesFromASavedPopulationAsIfItHadNeverStopped) {
   Evolution straight = make(45);
-  straight.initialise(evaluator_, space_.smallest());
+  straight.initialise(evaluator_);
   run(straight, 5);
   Evolution resumed = make(45);
   resumed.set_population(straight.population(), straight.generation());
@@ -186,7 +186,7 @@ TEST_F(EvolutionTest, ContinuesFromASavedPopulationAsIfItHadNeverStopped) {
 TEST_F(EvolutionTest, ABudgetOnlyTheSmallestMeetsGivesTheSmallest) {
   const double limit = evaluator_.cost(space_.smallest(), 0);
   Evolution evolution = make(limit);
-  evolution.initialise(evaluator_, space_.smallest());
+  evolution.initialise(evaluator_);
   run(evolution, 3);
   EXPECT_EQ(evaluator_.optimum(static_cast<int>(limit)), evolution.population().front().score.accuracy);
   for (const Individual& i : evolution.population()) EXPECT_LE(i.score.costs[0], limit);
@@ -195,7 +195,7 @@ TEST_F(EvolutionTest, ABudgetOnlyTheSmallestMeetsGivesTheSmallest) {
 TEST_F(EvolutionTest, ABudgetNoNetworkMeetsIsAUsageError) {
   Evolution evolution = make(evaluator_.cost(space_.smallest(), 0) - 1);
   try {
-    evolution.initialise(evaluator_, space_.smallest());
+    evolution.initialise(evaluator_);
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::usage);
@@ -205,13 +205,12 @@ TEST_F(EvolutionTest, ABudgetNoNetworkMeetsIsAUsageError) {
 
 TEST_F(EvolutionTest, ImmigrantsReplaceTheWorstOnlyIfNewBetterAndWithinTheBudget) {
   Evolution evolution = make(45);
-  evolution.initialise(evaluator_, space_.smallest());
+  evolution.initialise(evaluator_);
   const auto before = evolution.population();
   std::vector<Individual> strangers;
   RandomStream random(3, Purpose::test);
   while (strangers.size() < 5) {
-    const space::Genome genome =
-        random_within(space_, evaluator_, evolution.budget(), space_.smallest(), random);
+    const space::Genome genome = random_within(space_, evaluator_, evolution.budget(), random);
     if (std::ranges::none_of(before, [&](const Individual& i) { return i.genome == genome; }))
       strangers.push_back({genome, {0, {45, 0, 0, 0, 0}}});
   }
@@ -229,7 +228,7 @@ TEST_F(EvolutionTest, ImmigrantsReplaceTheWorstOnlyIfNewBetterAndWithinTheBudget
 
 TEST_F(EvolutionTest, EmigrantsAreTheBest) {
   Evolution evolution = make(45);
-  evolution.initialise(evaluator_, space_.smallest());
+  evolution.initialise(evaluator_);
   const auto emigrants = evolution.emigrants(3);
   ASSERT_EQ(emigrants.size(), 3u);
   for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(emigrants[i] == evolution.population()[i]);
@@ -238,7 +237,7 @@ TEST_F(EvolutionTest, EmigrantsAreTheBest) {
 
 TEST_F(EvolutionTest, RescoringReordersThePopulationByTheNewScores) {
   Evolution evolution = make(45);
-  evolution.initialise(evaluator_, space_.smallest());
+  evolution.initialise(evaluator_);
   std::set<space::Genome> before;
   for (const Individual& i : evolution.population()) before.insert(i.genome);
   test::SeparableEvaluator other(space_, 99);
@@ -270,13 +269,13 @@ class HoleyEvaluator : public test::SeparableEvaluator {
 TEST_F(EvolutionTest, AnAccuracyThatIsNoNumberIsNeverSelected) {
   HoleyEvaluator holey(space_, false);
   Evolution evolution = make(45);
-  evolution.initialise(holey, space_.smallest());
+  evolution.initialise(holey);
   for (int g = 0; g < 5; ++g) evolution.step(holey);
   for (const Individual& i : evolution.population()) EXPECT_EQ(i.genome.blocks[0].kernel, 0);
 
   HoleyEvaluator empty(space_, true);
   Evolution lost = make(45);
-  EXPECT_THROW(lost.initialise(empty, space_.smallest()), Error);
+  EXPECT_THROW(lost.initialise(empty), Error);
 }
 
 TEST_F(EvolutionTest, ASpaceOfFewNetworksIsSearchedWithoutRepeats) {
@@ -287,7 +286,7 @@ TEST_F(EvolutionTest, ASpaceOfFewNetworksIsSearchedWithoutRepeats) {
   const space::SearchSpace space(tiny);  // two networks
   test::SeparableEvaluator evaluator(space);
   Evolution evolution(space, {0, 1000, "cost"}, options_, 1, 0);
-  evolution.initialise(evaluator, space.smallest());
+  evolution.initialise(evaluator);
   for (int g = 0; g < 3; ++g) evolution.step(evaluator);
   EXPECT_EQ(evolution.population().size(), 2u);
   EXPECT_EQ(evaluator.evaluated.size(), 2u);

@@ -59,7 +59,7 @@ TEST(ScoresThatAreNoNumbers, NeverEnterAPopulation) {
       FailingEvaluator evaluator(space, seed);
       const auto method =
           make_algorithm(name, space, {0, 60, "cost", -1, {{1, 110}}}, {40, 10, 20, 20, 0.1, {1}}, seed, 0);
-      method->initialise(evaluator, space.smallest());
+      method->initialise(evaluator);
       for (int g = 0; g < 20; ++g) {
         method->step(evaluator);
         for (const Individual& individual : method->population()) {

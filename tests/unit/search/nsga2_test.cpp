@@ -80,7 +80,7 @@ TEST(Nsga2, FindsTheExactFrontOfASpaceThatCanBeEnumerated) {
     for (const double limit : {14.0, 20.0, 1000.0}) {
       const auto exact = front_points(everything, limit);
       const auto nsga2 = make_algorithm("nsga2", space, {0, limit, "cost"}, {}, seed, 0);
-      nsga2->initialise(evaluator, space.smallest());
+      nsga2->initialise(evaluator);
       for (int g = 0; g < 60; ++g) nsga2->step(evaluator);
       EXPECT_EQ(front_points(nsga2->population(), limit), exact) << seed << " " << limit;
       EXPECT_GT(exact.size(), 2u);
@@ -92,7 +92,7 @@ TEST(Nsga2, WhoeverIsOverTheBudgetComesLast) {
   const space::SearchSpace space(test::small_space_options());
   test::SeparableEvaluator evaluator(space);
   const auto nsga2 = make_algorithm("nsga2", space, {0, 40, "cost"}, {}, 1, 0);
-  nsga2->initialise(evaluator, space.smallest());
+  nsga2->initialise(evaluator);
   for (int g = 0; g < 5; ++g) {
     nsga2->step(evaluator);
     EXPECT_TRUE(std::ranges::is_partitioned(nsga2->population(),
@@ -106,7 +106,7 @@ TEST(Algorithms, EvolutionAndNsga2BeatRandomSearchAtEqualEvaluations) {
   test::SeparableEvaluator evaluator(space, 3);
   const auto best = [&](const std::string& name) {
     const auto algorithm = make_algorithm(name, space, {0, 60, "cost"}, {}, 5, 0);
-    algorithm->initialise(evaluator, space.smallest());
+    algorithm->initialise(evaluator);
     for (int g = 0; g < 30; ++g) algorithm->step(evaluator);
     EXPECT_EQ(algorithm->generation(), 30);
     double accuracy = 0;
@@ -117,6 +117,43 @@ TEST(Algorithms, EvolutionAndNsga2BeatRandomSearchAtEqualEvaluations) {
   EXPECT_GT(best("evolution"), random);
   EXPECT_GT(best("nsga2"), random);
   EXPECT_THROW(make_algorithm("annealing", space, {0, 60, "cost"}, {}, 5, 0), Error);
+}
+
+/// The same networks, but the fewest genes cost most: the space's smallest network is the dearest.
+class Reversed final : public test::SeparableEvaluator {
+ public:
+  using SeparableEvaluator::SeparableEvaluator;
+  double cost(const space::Genome& genome, int metric) const override {
+    return 1000 - SeparableEvaluator::cost(genome, metric);
+  }
+};
+
+TEST(RandomSearch, MeetsABudgetThatTheSmallestGenomeDoesNot) {
+  const space::SearchSpace space(test::small_space_options());
+  Reversed evaluator(space);
+  const space::Genome cheapest = space.largest();
+  const double limit = evaluator.cost(cheapest, 0) + 2;
+  ASSERT_GT(evaluator.cost(space.smallest(), 0), limit);
+  const auto random = make_algorithm("random", space, {0, limit, "cost", -1, {}, cheapest}, {}, 1, 0);
+  random->initialise(evaluator);
+  for (int g = 0; g < 3; ++g) random->step(evaluator);
+  for (const space::Genome& genome : evaluator.evaluated) EXPECT_LE(evaluator.cost(genome, 0), limit);
+}
+
+TEST(RandomSearch, DrawsTheSameNetworksWhateverTheirAccuracies) {
+  const space::SearchSpace space(test::small_space_options());
+  std::vector<std::set<space::Genome>> seen;
+  for (const std::uint64_t world : {1, 2}) {
+    // Costs are the same in both worlds, accuracies are not.
+    Reversed evaluator(space, world);
+    const double limit = evaluator.cost(space.largest(), 0) + 12;
+    const auto random =
+        make_algorithm("random", space, {0, limit, "cost", -1, {}, space.largest()}, {}, 1, 0);
+    random->initialise(evaluator);
+    for (int g = 0; g < 3; ++g) random->step(evaluator);
+    seen.emplace_back(evaluator.evaluated.begin(), evaluator.evaluated.end());
+  }
+  EXPECT_EQ(seen[0], seen[1]);
 }
 
 Individual point(double accuracy, double cost) {
