@@ -13,7 +13,9 @@ quietly ranks 2 search "$mini" --from "$base" --out "$work/straight"
 
 same() { same_search "$work/straight" "$1"; }
 resumes_exactly() {
-  quietly ranks 2 search "$mini" --from "$base" --out "$1" --resume
+  local resume=()
+  [[ ! -f $1/status.json ]] || resume=(--resume)
+  quietly ranks 2 search "$mini" --from "$base" --out "$1" "${resume[@]}"
   check "resumed, it gives the bytes of the straight run" same "$1"
 }
 limit=${WATCHDOG:-5}
