@@ -52,6 +52,21 @@ for mib in 100 120 140 160 200 240; do
 done
 check "some of these limits were too tight" grep -qw 8 <<<"${limits[*]}"
 
+# Training that diverges costs that network only; when more than a fifth of them do, the options are wrong.
+run=$work/diverged
+APQ_FAULT=evaluation:3:diverge quietly "$APQ" search "$mini" --from "$base" --out "$run"
+lost=$(sed -n 's/.*,0,.*,nan,//p' "$run/pareto.csv")
+check "a network whose training diverged is marked failed and on no front" grep -qx 'k[^,]*' <<<"$lost"
+check "log.txt says which and why" grep -qF "failed: $lost: a divergence" "$run/log.txt"
+quietly "$APQ" finetune "$mini" --from "$base" --out "$run"
+check "it is neither learned from nor chosen" bash -c '! grep -F "$0" "$1/pairs_int8.csv" "$1/best.yaml"' "$lost" "$run"
+rm -rf "$run"
+APQ_FAULT=evaluation:1+:diverge refused "more than a fifth diverged" 6 '[0-9]+ of [0-9]+ networks failed .more than 20 %' \
+  ranks 2 search "$mini" --from "$base" --out "$run"
+check "status.json says so" grep -q '"code": 6' "$run/status.json"
+refused "and goes on to say so when resumed" 6 'networks failed .*log.txt says why' \
+  ranks 2 search "$mini" --from "$base" --out "$run" --resume
+
 # The disk is full from the n-th write on: exit code 5 with path and reason, and no file that was good is spoiled.
 for n in 1 7 12; do
   rm -rf "$work/run"
