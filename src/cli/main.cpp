@@ -62,7 +62,7 @@ int execute(Command& command) {
   } catch (const Error& e) {
     return fail_with(comm.get(), command, e.exit_code(), e.what());
   } catch (const std::bad_alloc&) {
-    return fail_with(comm.get(), command, static_cast<int>(ErrorKind::internal),
+    return fail_with(comm.get(), command, static_cast<int>(ErrorKind::environment),
                      "out of memory (an allocation failed) choose smaller batches or fewer ranks per node");
   } catch (const std::exception& e) {
     return fail_with(comm.get(), command, static_cast<int>(ErrorKind::internal),

@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <list>
+#include <new>
 #include <utility>
 
 #include "apq/core/error.hpp"
@@ -34,6 +35,7 @@ constexpr std::array kActions{
     Action{"slow", 0, [] { usleep(25'000); }},
     Action{"throw", 0, [] { fail(ErrorKind::internal, "a fault was asked for (APQ_FAULT)"); }},
     Action{"diverge", 0, [] { fail(ErrorKind::numeric, "a divergence was asked for (APQ_FAULT)"); }},
+    Action{"no_memory", 0, [] { throw std::bad_alloc(); }},
     Action{"EIO", EIO},
     Action{"ENOSPC", ENOSPC},
     Action{"EDQUOT", EDQUOT},

@@ -126,16 +126,23 @@ std::string cpu_model() {
   return "unknown";
 }
 
-// The builtins also ask whether the operating system saves the registers.
+// The builtins also ask whether the operating system saves the registers. Clang's do not know the newest
+// sets, which then count as missing.
 const char* instruction_set() {
+#ifdef __clang__
+  const bool amx = false, avx_vnni = false;
+#else
+  const bool amx = __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-int8");
+  const bool avx_vnni = __builtin_cpu_supports("avxvnni");
+#endif
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   const bool vnni = avx512 && __builtin_cpu_supports("avx512vnni");
-  if (vnni && __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-int8")) return "avx512_amx";
+  if (vnni && amx) return "avx512_amx";
   if (vnni) return "avx512_vnni";
   if (avx512) return "avx512";
   if (!__builtin_cpu_supports("avx2")) return "sse";
-  return __builtin_cpu_supports("avxvnni") ? "avx2_vnni" : "avx2";
+  return avx_vnni ? "avx2_vnni" : "avx2";
 }
 
 }  // namespace

@@ -176,6 +176,8 @@ Archive Archive::from_frame(std::span<const std::byte> frame, const std::string&
     Reader reader(raw);
     each_map(archive, [&](auto& map) { reader.map(map); });
     validate(reader.left() == 0, ErrorKind::checkpoint, "{} bytes too many", reader.left());
+  } catch (const std::bad_alloc&) {
+    throw;  // counts are checked, so it is this machine that has too little
   } catch (const std::exception& error) {
     fail(ErrorKind::checkpoint, "cannot use {} (its content makes no sense: {})", origin, error.what());
   }

@@ -32,8 +32,7 @@ std::vector<int> neighbours(const std::string& topology, int island, int islands
            fmt::join(topologies(), ", "));
   std::vector<int> targets = found->targets(island, islands, seed);
   std::ranges::sort(targets);
-  const auto repeats = std::ranges::unique(targets);
-  targets.erase(repeats.begin(), repeats.end());
+  targets.erase(std::unique(targets.begin(), targets.end()), targets.end());
   std::erase(targets, island);
   return targets;
 }

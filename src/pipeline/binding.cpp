@@ -68,8 +68,9 @@ Binding describe_binding(const std::vector<Place>& ranks, int threads) {
   binding.hosts = static_cast<int>(hosts.size());
   for (const auto& [layout, where] : alike) {
     const std::size_t count = layout.cpus.size();
-    const bool shared = count > 1 && std::all_of(layout.cpus.begin(), layout.cpus.end(),
-                                                 [&](auto& c) { return c == layout.cpus.front(); });
+    const bool shared =
+        count > 1 && std::all_of(layout.cpus.begin(), layout.cpus.end(),
+                                 [&first = layout.cpus.front()](auto& c) { return c == first; });
     binding.layout.push_back(fmt::format("binding on {}: {} ranks x {} threads on CPUs {}", names(where),
                                          count, threads,
                                          shared ? layout.cpus.front() + ", shared by all ranks"

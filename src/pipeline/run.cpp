@@ -53,6 +53,16 @@ void check_foreign(const fs::path& out) {
   }
 }
 
+/// Root only, before anything is written.
+void check_resumable(const fs::path& out) {
+  std::error_code error;
+  const bool exists = fs::exists(out, error);
+  validate(
+      exists && !fs::is_empty(out, error), ErrorKind::checkpoint,
+      "nothing to resume in {} (the folder {}) start without --resume or name the run's folder with --out",
+      out.string(), exists ? "is empty" : "does not exist");
+}
+
 /// Root only: may this run use the folder? False when all that is asked for is already done.
 bool claim(const fs::path& out, const config::Config& config, const std::vector<Stage>& stages, bool resume) {
   const io::Status status = io::read_status(out);
@@ -159,6 +169,7 @@ void run(comm::Communicator& comm, const config::Config& config, const RunOption
   std::unique_ptr<io::FolderLock> lock;
   if (comm.root()) {
     check_foreign(options.out);
+    if (options.resume) check_resumable(options.out);
     lock = std::make_unique<io::FolderLock>(options.out);
     fresh = claim(options.out, config, stages, options.resume);
   }

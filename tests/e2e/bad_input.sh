@@ -40,6 +40,16 @@ echo precious >"$work/mine/thesis.tex"
 refused "a folder with somebody's files" 2 'not a run folder' apq run "$tiny" --out "$work/mine"
 check "the files are untouched" grep -qx precious "$work/mine/thesis.tex"
 
+mkdir "$work/empty"
+for command in run supernet collect predictor search finetune; do
+  refused "nothing to resume: $command in a missing folder" 4 "nothing to resume in $work/none .*start without --resume" \
+    apq $command "$tiny" --out "$work/none" --resume
+  refused "nothing to resume: $command in an empty folder" 4 "nothing to resume in $work/empty .*start without --resume" \
+    apq $command "$tiny" --out "$work/empty" --resume
+done
+refused "nothing to resume, on two ranks" 4 'nothing to resume' ranks 2 run "$tiny" --out "$work/none" --resume
+check "and nothing is written there" bash -c '[[ ! -e $1/none && -z $(ls -A "$1/empty") ]]' _ "$work"
+
 apq supernet "$tiny" --out "$work/run" --set supernet.epochs=0.5 --set supernet.warmup_epochs=0.1 >"$work/log" 2>&1
 refused "another configuration in the same folder, with the differing keys" 4 'supernet.epochs' \
   apq collect "$tiny" --out "$work/run" --resume

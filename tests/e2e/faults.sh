@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# shellcheck disable=SC2317 # check calls functions by their names
+# shellcheck disable=SC2016,SC2317 # bash -c gets its arguments as $1, $2; check calls functions by their names
 # Nothing hangs and nothing is lost: a stuck, stopped or failing rank ends the job within the stated time, with the
-# reason on standard error and in status.json; a full disk spoils nothing; then the run goes on exactly.
+# reason on standard error and in status.json; a full disk or too little memory spoils nothing; then the run goes on exactly.
 source "${APQ_SOURCE_DIR:?}/tests/support/e2e.sh"
 
 mini=$APQ_SOURCE_DIR/tests/support/mini.yaml
@@ -13,7 +13,9 @@ quietly ranks 2 search "$mini" --from "$base" --out "$work/straight"
 
 same() { same_search "$work/straight" "$1"; }
 resumes_exactly() {
-  quietly ranks 2 search "$mini" --from "$base" --out "$1" --resume
+  local resume=()
+  [[ ! -f $1/status.json ]] || resume=(--resume)
+  quietly ranks 2 search "$mini" --from "$base" --out "$1" "${resume[@]}"
   check "resumed, it gives the bytes of the straight run" same "$1"
 }
 limit=${WATCHDOG:-5}
@@ -35,6 +37,35 @@ ends "a rank stuck in an evaluation" evaluation:2:hang@1 "8 137 143" \
   'rank 1: no progress for [0-9]+ s in stage search, measuring elites'
 ends "a stopped rank" generation:4:freeze@1 "8 137 143" 'rank 0: waited [0-9]+ s for other ranks in stage search'
 ends "an exception on one rank" evaluation:2:throw@1 "1 137 143" 'a fault was asked for'
+for fault in evaluation:2:no_memory@1 generation:4:no_memory checkpoint.written:2:no_memory io.write:12:no_memory; do
+  ends "no memory ($fault)" "$fault" "8 137 143" 'out of memory'
+done
+
+# As little memory as it takes: the program does its work or says that there is not enough.
+limits=()
+for mib in 100 120 140 160 200 240; do
+  code=0
+  (ulimit -v $((mib * 1024)) && exec "$APQ" check "$tiny") >/dev/null 2>"$work/err.log" || code=$?
+  [[ $code == 0 ]] || check "$mib MiB: exit $code, with the reason" bash -c '[[ $1 == 8 ]] && grep "not enough memory\|out of memory" "$2"' \
+    _ "$code" "$work/err.log"
+  limits+=("$code")
+done
+check "some of these limits were too tight" grep -qw 8 <<<"${limits[*]}"
+
+# Training that diverges costs that network only; when more than a fifth of them do, the options are wrong.
+run=$work/diverged
+APQ_FAULT=evaluation:3:diverge quietly "$APQ" search "$mini" --from "$base" --out "$run"
+lost=$(sed -n 's/.*,0,.*,nan,//p' "$run/pareto.csv")
+check "a network whose training diverged is marked failed and on no front" grep -qx 'k[^,]*' <<<"$lost"
+check "log.txt says which and why" grep -qF "failed: $lost: a divergence" "$run/log.txt"
+quietly "$APQ" finetune "$mini" --from "$base" --out "$run"
+check "it is neither learned from nor chosen" bash -c '! grep -F "$0" "$1/pairs_int8.csv" "$1/best.yaml"' "$lost" "$run"
+rm -rf "$run"
+APQ_FAULT=evaluation:1+:diverge refused "more than a fifth diverged" 6 '[0-9]+ of [0-9]+ networks failed .more than 20 %' \
+  ranks 2 search "$mini" --from "$base" --out "$run"
+check "status.json says so" grep -q '"code": 6' "$run/status.json"
+refused "and goes on to say so when resumed" 6 'networks failed .*log.txt says why' \
+  ranks 2 search "$mini" --from "$base" --out "$run" --resume
 
 # The disk is full from the n-th write on: exit code 5 with path and reason, and no file that was good is spoiled.
 for n in 1 7 12; do

@@ -4,7 +4,7 @@ source "${APQ_SOURCE_DIR:?}/tests/support/e2e.sh"
 
 base=$work/base
 for stage in supernet collect predictor; do
-  ranks 2 $stage "$tiny" --out "$base" --resume >"$work/log" 2>&1 || { tail -n 20 "$work/log"; exit 1; }
+  ranks 2 $stage "$tiny" --out "$base" >"$work/log" 2>&1 || { tail -n 20 "$work/log"; exit 1; }
 done
 for n in 1 2 3 4; do
   ranks "$n" search "$tiny" --from "$base" --out "$work/r$n" >"$work/log" 2>&1 || { tail -n 20 "$work/log"; exit 1; }
@@ -16,7 +16,9 @@ stops=0
 n=1
 for attempt in 1 2 3 4 5 6 7 8; do
   code=0
-  mpirun --oversubscribe --bind-to none -n $n "$APQ" search "$tiny" --from "$base" --out "$work/stopped" --resume \
+  resume=()
+  [[ ! -f $work/stopped/status.json ]] || resume=(--resume)
+  mpirun --oversubscribe --bind-to none -n $n "$APQ" search "$tiny" --from "$base" --out "$work/stopped" "${resume[@]}" \
     >"$work/log" 2>&1 &
   pid=$!
   [[ $attempt -gt 5 ]] || { sleep 1; kill -USR2 "$pid" 2>/dev/null || true; }

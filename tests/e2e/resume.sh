@@ -9,7 +9,10 @@ kills=0
 # Tenths of a second; the first ones end any run early, the last one lets any run end.
 for wait in 10 12 14 16 20 24 30 40 60 80 6000; do
   code=0
-  setsid mpirun --oversubscribe --bind-to none -n 2 "$APQ" run "$tiny" --out "$work/killed" --resume "${options[@]}" >"$work/log" 2>&1 &
+  resume=()
+  [[ ! -f $work/killed/status.json ]] || resume=(--resume)
+  setsid mpirun --oversubscribe --bind-to none -n 2 "$APQ" run "$tiny" --out "$work/killed" "${resume[@]}" "${options[@]}" \
+    >"$work/log" 2>&1 &
   pid=$!
   for ((i = 0; i < wait; i++)); do
     kill -0 "$pid" 2>/dev/null || break

@@ -17,6 +17,7 @@ namespace apq::fault {
 ///   slow     sleeps 25 ms
 ///   throw    Error(internal)
 ///   diverge  Error(numeric), as training that diverges
+///   no_memory  std::bad_alloc, as an allocation that fails
 ///   EIO, ENOSPC, EDQUOT, EMFILE    the system call fails with this errno
 /// Error(usage) for anything else. Points are named where they lie: grep for fault::point.
 void arm(const std::string& spec);

@@ -105,7 +105,8 @@ class Mpi final : public Communicator {
   void send(std::span<const std::byte> bytes, int to, int tag) override {
     forget_delivered();
     std::list<Outgoing> started;
-    Outgoing& message = started.emplace_back(Bytes(bytes.begin(), bytes.end()), bytes.size());
+    started.push_back({Bytes(bytes.begin(), bytes.end()), bytes.size()});
+    Outgoing& message = started.back();
     start(std::as_bytes(std::span(&message.size, 1)), to, tag, message.requests);
     for_each_chunk(std::span<const std::byte>(message.bytes),
                    [&](std::span<const std::byte> part) { start(part, to, tag, message.requests); });
