@@ -3,12 +3,12 @@
 # speed meets both. For a quiet machine; about 4 minutes:
 #   tests/bench/engine.sh OUT_FOLDER [THREADS]
 # Writes engine.csv, every run, and README.md, medians and the medians of each turn's ratios. Needs Debian's
-# python3-torch. APQ names the program; REPEATS (4) and RUN_SECONDS (2) say how often and how long each is measured.
+# python3-torch. APQ names the program; REPEATS (3) and RUN_SECONDS (2) say how often and how long each is measured.
 set -euo pipefail
 
 [[ $# == 1 || $# == 2 ]] || { sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 2; }
 root=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
-out=$1 threads=${2:-2} repeats=${REPEATS:-4} seconds=${RUN_SECONDS:-2}
+out=$1 threads=${2:-2} repeats=${REPEATS:-3} seconds=${RUN_SECONDS:-2}
 apq=${APQ:-$root/build/release/apq}
 python=/usr/bin/python3 # Debian's own, which has Debian's PyTorch
 "$python" -c 'import torch' || { echo "engine: PyTorch is missing (apt-get install python3-torch)"; exit 8; }
