@@ -14,6 +14,12 @@ using Output = Requantization::Output;
 inline __mmask16 mask_of(int lanes) { return static_cast<__mmask16>((1u << lanes) - 1); }
 inline std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 
+/// sum += products of four unsigned and four signed bytes in each 32-bit lane. GCC 12 copies the sums back and
+/// forth around the intrinsic, up to the stack.
+inline void dot(__m512i& sum, __m512i bytes, __m512i weights) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(bytes), "v"(weights));
+}
+
 /// Sixteen sums with bias, as floats times the multiplier: one correctly rounded product.
 inline __m512 scaled(__m512i sum, __m512i shift, const std::int32_t* bias, const float* multiplier) {
   const __m512i whole = _mm512_add_epi32(_mm512_sllv_epi32(sum, shift), _mm512_loadu_si512(bias));
@@ -112,15 +118,18 @@ inline void product_tile(int steps, const std::uint8_t* x, std::int64_t ldx, con
       std::memcpy(&four, x + r * ldx, sizeof(four));
       const __m512i left = _mm512_set1_epi32(four);
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) sum[v][r] = _mm512_dpbusd_epi32(sum[v][r], left, b[v]);
+      for (int v = 0; v < V; ++v) dot(sum[v][r], left, b[v]);
     }
   }
 #pragma GCC unroll 4
   for (int v = 0; v < V; ++v)
 #pragma GCC unroll 4
-    for (int r = 0; r < R; r += 4)
-      four_rows_out<O>(q, &sum[v][r], row + r, channel + v * kLanes, v + 1 < V ? kLanes : last_lanes,
+    for (int r = 0; r < R; r += 4) {
+      // A copy: the address of the sums themselves would keep them in memory during the loop above.
+      const __m512i four[4] = {sum[v][r], sum[v][r + 1], sum[v][r + 2], sum[v][r + 3]};
+      four_rows_out<O>(q, four, row + r, channel + v * kLanes, v + 1 < V ? kLanes : last_lanes,
                        R == 4 ? rows : 4);
+    }
 }
 
 template <int V, Output O>
@@ -190,7 +199,7 @@ inline void depthwise_tile(const std::uint8_t* columns, int stride, const std::i
 #pragma GCC unroll 8
       for (int t = 0; t < T; ++t) {
         const std::int64_t at = std::int64_t{t} * stride * kGroups * kColumn + v * kByteBlock;
-        sum[t][v] = _mm512_dpbusd_epi32(sum[t][v], _mm512_load_si512(columns + at), w);
+        dot(sum[t][v], _mm512_load_si512(columns + at), w);
       }
     }
   const __m512i shift = _mm512_set1_epi32(q.shift), low = _mm512_set1_epi8(static_cast<char>(q.low));
