@@ -14,8 +14,8 @@ using Output = Requantization::Output;
 inline __mmask16 mask_of(int lanes) { return static_cast<__mmask16>((1u << lanes) - 1); }
 inline std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 
-/// sum += products of four unsigned and four signed bytes in each 32-bit lane. GCC 12 copies the sums back and
-/// forth around the intrinsic, up to the stack.
+/// sum += products of four unsigned and four signed bytes in each 32-bit lane. GCC 12 copies the sums back
+/// and forth around the intrinsic, up to the stack.
 inline void dot(__m512i& sum, __m512i bytes, __m512i weights) {
   asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(bytes), "v"(weights));
 }
@@ -26,36 +26,55 @@ inline __m512 scaled(__m512i sum, __m512i shift, const std::int32_t* bias, const
   return _mm512_mul_ps(_mm512_cvtepi32_ps(whole), _mm512_loadu_ps(multiplier));
 }
 
-/// Rounded to nearest even, as the processor is set. Above `high` a conversion could overflow; what lies
-/// below 0 becomes 0 when it is packed, also the overflow.
-inline __m512i rounded_below(__m512 v, __m512 high) { return _mm512_cvtps_epi32(_mm512_min_ps(v, high)); }
+/// Sums to bytes. A copy of what it needs: stores of bytes could change anything that is reached by pointers.
+struct ToBytes {
+  __m512i shift, low;
+  __m512 high;
+  const std::int32_t* bias;
+  const float* multiplier;
+  std::uint8_t* bytes;
+  std::int64_t channels;
 
-/// Bytes of four vectors; in each 128-bit lane the four of the first vector, then of the second and so on.
-inline __m512i packed(const __m512i v[4], __m512i low) {
-  const __m512i bytes = _mm512_packus_epi16(_mm512_packs_epi32(v[0], v[1]), _mm512_packs_epi32(v[2], v[3]));
-  return _mm512_max_epu8(bytes, low);
-}
+  explicit ToBytes(const Requantization& q)
+      : shift(_mm512_set1_epi32(q.shift)),
+        low(_mm512_set1_epi8(static_cast<char>(static_cast<int>(q.low)))),
+        high(_mm512_set1_ps(q.high)),
+        bias(q.bias),
+        multiplier(q.multiplier),
+        bytes(q.bytes),
+        channels(q.channels) {}
+
+  /// Rounded to nearest even, as the processor is set. Above `high` a conversion could overflow; what lies
+  /// below 0 becomes 0 when it is packed, also the overflow.
+  __m512i rounded(__m512i sum, int channel) const {
+    return _mm512_cvtps_epi32(_mm512_min_ps(scaled(sum, shift, bias + channel, multiplier + channel), high));
+  }
+  /// Bytes of four vectors; in each 128-bit lane the four of the first vector, then of the second and so on.
+  __m512i packed(const __m512i v[4]) const {
+    const __m512i words[2] = {_mm512_packs_epi32(v[0], v[1]), _mm512_packs_epi32(v[2], v[3])};
+    return _mm512_max_epu8(_mm512_packus_epi16(words[0], words[1]), low);
+  }
+};
 
 /// Four rows of sixteen channels, of which `rows` and `lanes` exist.
-inline void bytes_out(const Requantization& q, const __m512i sum[4], std::int64_t row, int channel, int lanes,
+inline void bytes_out(const ToBytes& q, const __m512i sum[4], std::int64_t row, int channel, int lanes,
                       int rows) {
-  const __m512i shift = _mm512_set1_epi32(q.shift), low = _mm512_set1_epi8(static_cast<char>(q.low));
-  const __m512 high = _mm512_set1_ps(q.high);
   __m512i v[4];
 #pragma GCC unroll 4
-  for (int r = 0; r < 4; ++r)
-    v[r] = rounded_below(scaled(sum[r], shift, q.bias + channel, q.multiplier + channel), high);
+  for (int r = 0; r < 4; ++r) v[r] = q.rounded(sum[r], channel);
   const __m512i by_row = _mm512_permutexvar_epi32(
-      _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), packed(v, low));
+      _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), q.packed(v));
   std::uint8_t* to = q.bytes + row * q.channels + channel;
   const __m128i row_bytes[4] = {_mm512_castsi512_si128(by_row), _mm512_extracti32x4_epi32(by_row, 1),
                                 _mm512_extracti32x4_epi32(by_row, 2), _mm512_extracti32x4_epi32(by_row, 3)};
   if (rows == 4 && lanes == kLanes) {
 #pragma GCC unroll 4
-    for (int r = 0; r < 4; ++r, to += q.channels)
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(to), row_bytes[r]);
+    for (int r = 0; r < 4; ++r)
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + r * q.channels), row_bytes[r]);
   } else {
-    for (int r = 0; r < rows; ++r, to += q.channels) _mm_mask_storeu_epi8(to, mask_of(lanes), row_bytes[r]);
+#pragma GCC unroll 4
+    for (int r = 0; r < 4; ++r)
+      if (r < rows) _mm_mask_storeu_epi8(to + r * q.channels, mask_of(lanes), row_bytes[r]);
   }
 }
 
@@ -78,21 +97,9 @@ inline void stream_out(const Requantization& q, __m512i sum, std::int64_t row, i
   _mm_mask_storeu_epi8(q.next + at, mask, _mm512_cvtepi32_epi8(whole));
 }
 
-template <Output O>
-inline void four_rows_out(const Requantization& q, const __m512i sum[4], std::int64_t row, int channel,
-                          int lanes, int rows) {
-  if constexpr (O == Output::bytes) {
-    bytes_out(q, sum, row, channel, lanes, rows);
-  } else {
-    for (int r = 0; r < rows; ++r) {
-      if constexpr (O == Output::stream)
-        stream_out(q, sum[r], row + r, channel, lanes);
-      else
-        _mm512_mask_storeu_ps(
-            q.logits + (row + r) * q.channels + channel, mask_of(lanes),
-            scaled(sum[r], _mm512_set1_epi32(q.shift), q.bias + channel, q.multiplier + channel));
-    }
-  }
+inline void logits_out(const Requantization& q, __m512i sum, std::int64_t row, int channel, int lanes) {
+  _mm512_mask_storeu_ps(q.logits + row * q.channels + channel, mask_of(lanes),
+                        scaled(sum, _mm512_set1_epi32(q.shift), q.bias + channel, q.multiplier + channel));
 }
 
 // Matrix product. A tile of R rows and V vectors of columns stays in registers over the whole depth.
@@ -121,15 +128,23 @@ inline void product_tile(int steps, const std::uint8_t* x, std::int64_t ldx, con
       for (int v = 0; v < V; ++v) dot(sum[v][r], left, b[v]);
     }
   }
+  const ToBytes to_bytes(q);
 #pragma GCC unroll 4
-  for (int v = 0; v < V; ++v)
+  for (int v = 0; v < V; ++v) {
+    const int at = channel + v * kLanes, lanes = v + 1 < V ? kLanes : last_lanes;
+    if constexpr (O == Output::bytes) {
 #pragma GCC unroll 4
-    for (int r = 0; r < R; r += 4) {
-      // A copy: the address of the sums themselves would keep them in memory during the loop above.
-      const __m512i four[4] = {sum[v][r], sum[v][r + 1], sum[v][r + 2], sum[v][r + 3]};
-      four_rows_out<O>(q, four, row + r, channel + v * kLanes, v + 1 < V ? kLanes : last_lanes,
-                       R == 4 ? rows : 4);
+      for (int r = 0; r < R; r += 4) {
+        const __m512i four[4] = {sum[v][r], sum[v][r + 1], sum[v][r + 2], sum[v][r + 3]};
+        bytes_out(to_bytes, four, row + r, at, lanes, R == 4 ? rows : 4);
+      }
+    } else {
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r)
+        if (R > 4 || r < rows)
+          (O == Output::stream ? stream_out : logits_out)(q, sum[v][r], row + r, at, lanes);
     }
+  }
 }
 
 template <int V, Output O>
@@ -202,17 +217,14 @@ inline void depthwise_tile(const std::uint8_t* columns, int stride, const std::i
         dot(sum[t][v], _mm512_load_si512(columns + at), w);
       }
     }
-  const __m512i shift = _mm512_set1_epi32(q.shift), low = _mm512_set1_epi8(static_cast<char>(q.low));
-  const __m512 high = _mm512_set1_ps(q.high);
+  const ToBytes to_bytes(q);
   const __mmask64 mask = lanes == kByteBlock ? ~__mmask64{0} : (__mmask64{1} << lanes) - 1;
 #pragma GCC unroll 8
-  for (int t = 0; t < T; ++t, to += q.channels) {
+  for (int t = 0; t < T; ++t, to += to_bytes.channels) {
+    __m512i v[4];
 #pragma GCC unroll 4
-    for (int v = 0; v < 4; ++v) {
-      const int at = channel + v * kLanes;
-      sum[t][v] = rounded_below(scaled(sum[t][v], shift, q.bias + at, q.multiplier + at), high);
-    }
-    _mm512_mask_storeu_epi8(to, mask, packed(sum[t], low));
+    for (int i = 0; i < 4; ++i) v[i] = to_bytes.rounded(sum[t][i], channel + i * kLanes);
+    _mm512_mask_storeu_epi8(to, mask, to_bytes.packed(v));
   }
 }
 
