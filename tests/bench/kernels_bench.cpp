@@ -18,6 +18,7 @@
 #include "apq/core/progress.hpp"
 #include "apq/nn/buffer.hpp"
 #include "apq/nn/primitives.hpp"
+#include "nn/fused_layer.hpp"
 #include "nn/integer_shape.hpp"
 #include "nn/kernels/mlp_kernels.hpp"
 #include "nn/kernels/requantize.hpp"
@@ -97,10 +98,30 @@ nn::IntegerLayer integer_layer(Kind kind, const ConvShape& s) {
   l.kernel = s.kernel;
   l.stride = s.stride;
   l.weight.assign(static_cast<std::size_t>(nn::taps(l) * l.cout), 1);
+  l.shift = 1;
+  l.bias.assign(static_cast<std::size_t>(l.cout), 1);
+  l.multiplier.assign(static_cast<std::size_t>(l.cout), 0.1f);
   return l;
 }
 
-/// 32-bit sums of a layer and then their requantization to 8 bits; oneDNN's convolution does both at once.
+/// A layer with its requantization to 8 bits on our own kernels, one thread; oneDNN's convolution has a ReLU.
+void fused(benchmark::State& state, Kind kind, const ConvShape& s) {
+  const nn::IntegerLayer l = integer_layer(kind, s);
+  if (!nn::FusedLayer::supports(l)) return state.SkipWithError("no kernels of our own on this CPU");
+  const nn::FusedLayer layer(l);
+  const AlignedVector<std::uint8_t> x(static_cast<std::size_t>(s.rows_in() * s.cin + layer.read_ahead()), 3);
+  AlignedVector<std::uint8_t> y(static_cast<std::size_t>(s.rows_out() * s.cout));
+  nn::kernels::Requantization q = layer.requantization();
+  q.bytes = y.data();
+  compare(
+      state, 2 * macs(kind, s),
+      [&] {
+        layer.run(x.data(), {0, std::int64_t{s.batch} * s.size_out()}, q);
+      },
+      [&] { return nn::convolution_seconds(kind, s, Pass::forward, Precision::int8); });
+}
+
+/// Where a CPU has no such kernels: oneDNN's 32-bit sums and then their requantization.
 void integer(benchmark::State& state, Kind kind, const ConvShape& s) {
   nn::onednn::IntegerProduct product(integer_layer(kind, s), s.batch);
   const AlignedVector<std::uint8_t> x(static_cast<std::size_t>(s.rows_in() * s.cin), 3);
@@ -191,7 +212,8 @@ void add_layers(config::Config config, int kernel) {
     add(name + "/forward/" + shape, forward, kind, s);
     add(name + "/backward_data/" + shape, backward, kind, s, Pass::backward_data);
     add(name + "/backward_weights/" + shape, backward, kind, s, Pass::backward_weights);
-    add(name + "/int8/" + shape, integer, kind, s);
+    add(name + "/int8/" + shape, fused, kind, s);
+    add(name + "/int8_in_two_steps/" + shape, integer, kind, s);
   }
 }
 

@@ -11,7 +11,7 @@
 #include "apq/nn/buffer.hpp"
 #include "apq/nn/integer.hpp"
 #include "apq/nn/ops.hpp"
-#include "nn/integer_fused.hpp"
+#include "nn/fused_network.hpp"
 #include "nn/integer_shape.hpp"
 #include "nn/kernels/requantize.hpp"
 #include "nn/onednn/product.hpp"
@@ -103,9 +103,6 @@ class Columns {
   int border_, row_, segment_;
   Scratch<std::uint8_t> padded_;
 };
-
-std::int64_t elements_in(const IntegerLayer& l) { return std::int64_t{l.size} * l.size * l.cin; }
-std::int64_t elements_out(const IntegerLayer& l) { return rows_out(l) * l.cout; }
 
 /// Primitives and buffers for a fixed number of images and threads.
 class Plan {

@@ -8,16 +8,16 @@
 
 #include "apq/nn/buffer.hpp"
 #include "apq/nn/integer.hpp"
-#include "nn/kernels/integer_kernels.hpp"
+#include "nn/fused_layer.hpp"
 
 namespace apq::nn {
 
-/// An integer network on kernels that do a whole layer, requantization included. Each thread takes images of
+/// An integer network of fused layers. Each thread takes images of
 /// its own through all layers, so few at a time that they stay in its second-level cache; where there are
 /// fewer images than threads, the threads share the lines of every layer.
 class FusedNetwork {
  public:
-  /// Whether this CPU has the kernels and they know all layers of the network.
+  /// Whether FusedLayer supports all layers.
   static bool supports(const IntegerNetwork& network);
   /// `network` is valid, supported and outlives this.
   explicit FusedNetwork(const IntegerNetwork& network);
@@ -25,13 +25,6 @@ class FusedNetwork {
   void run(const float* x, int batch, float* logits, const std::function<void(int)>& observer);
 
  private:
-  /// A layer's numbers in the order of the kernels.
-  struct Prepared {
-    AlignedVector<std::int8_t> weights;
-    AlignedVector<std::int32_t> bias;
-    AlignedVector<float> multiplier;
-    bool stream_read = false;  ///< by a residual connection or the pooling
-  };
   /// Activations of some images.
   struct Workspace {
     AlignedVector<std::uint8_t> bytes[2];  ///< layer i reads the one of its parity and writes the other
@@ -39,7 +32,6 @@ class FusedNetwork {
   };
   struct Share;
 
-  static Prepared prepare(const IntegerLayer& layer);
   Workspace make_workspace(int images) const;
   int slice() const;
   void forward(Workspace& w, const Share& share, const float* x, int images, float* logits,
@@ -49,8 +41,8 @@ class FusedNetwork {
   void classify(Workspace& w, const Share& share, int images, float* logits) const;
 
   const IntegerNetwork& network_;
-  const kernels::IntegerKernels& kernels_ = *kernels::integer_kernels();
-  std::vector<Prepared> layers_;
+  std::vector<FusedLayer> layers_;
+  std::vector<bool> stream_read_;  ///< by a residual connection or the pooling
   std::vector<float> pool_multiplier_;
   std::vector<Workspace> workspaces_;
   int images_ = 0;  ///< that the workspaces are for
