@@ -43,6 +43,7 @@ struct LayerState {
   Scratch<float> quantized;  ///< quantized input, where not fused into the previous activation
   Scratch<float> pooled;     ///< pooled input of the linear layer
   Scratch<float> weight;     ///< fake-quantized weight
+  PackedWeights packed;      ///< the weight, for all slices of an evaluation
   Scratch<float> spread;     ///< gradient with respect to the output, kept for the residual path
   std::vector<float> mean, variance, inv_std, scale, shift, sum, sum_xhat;
   std::vector<double> mean_sum, variance_sum;
@@ -177,7 +178,8 @@ const float* Executor::Impl::forward(const Network& net, const float* x, int bat
     const bool measured = l.gamma.value && mode != Mode::evaluate;
     if (const Stopwatch stopwatch(profile, l.kind); true)
       convolve(l.kind, shape_of(l, batch), s.input, s.used_weight, s.used_ld, z,
-               measured ? Statistics{s.mean.data(), s.variance.data()} : Statistics{});
+               measured ? Statistics{s.mean.data(), s.variance.data()} : Statistics{},
+               mode == Mode::evaluate ? &s.packed : nullptr);
     normalise(l, s, mode, net.epsilon);
 
     s.activation = {l.gamma.value ? s.scale.data() : nullptr, s.shift.data(), l.relu6 ? kRelu6 : -1.0f, 0};
@@ -200,7 +202,10 @@ const float* Executor::Impl::forward(const Network& net, const float* x, int bat
 /// In slices of images whose largest feature map stays in the cores' caches.
 const float* Executor::Impl::evaluate(const Network& net, const float* x, int batch) {
   std::int64_t largest = 1;
-  for (const Layer& l : net.layers) largest = std::max(largest, std::int64_t{pixels_out(l)} * l.cout);
+  for (std::size_t i = 0; i < net.layers.size(); ++i) {
+    largest = std::max(largest, std::int64_t{pixels_out(net.layers[i])} * net.layers[i].cout);
+    states[i].packed.ready = false;
+  }
   constexpr std::int64_t kSliceFloats = std::int64_t{1} << 17;
   const int slice = static_cast<int>(std::max<std::int64_t>(threads(), threads() * kSliceFloats / largest));
   if (observer || slice >= batch) return forward(net, x, batch, Mode::evaluate);

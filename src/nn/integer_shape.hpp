@@ -18,6 +18,12 @@ inline std::int64_t rows_out(const IntegerLayer& layer) {
   return layer.kind == Kind::linear ? 1 : std::int64_t{layer.size_out()} * layer.size_out();
 }
 
+/// Numbers of the input and the output of one image.
+inline std::int64_t elements_in(const IntegerLayer& layer) {
+  return std::int64_t{layer.size} * layer.size * layer.cin;
+}
+inline std::int64_t elements_out(const IntegerLayer& layer) { return rows_out(layer) * layer.cout; }
+
 /// Largest magnitude any partial sum of one channel can have, for any input of 0..255.
 std::int64_t largest_sum(const IntegerLayer& layer, int channel);
 

@@ -10,17 +10,9 @@
 
 #include "apq/nn/buffer.hpp"
 #include "apq/nn/ops.hpp"
+#include "nn/range.hpp"
 
 namespace apq::nn {
-
-struct Range {
-  std::int64_t begin, end;
-};
-
-/// Part `index` of `parts` of 0..n: the same for the same number of parts, so sums are reproducible.
-inline Range part_of(std::int64_t n, int index, int parts) {
-  return {n * index / parts, n * (index + 1) / parts};
-}
 
 /// body(part, range, scratch) on each thread's share of 0..n; `scratch` floats for each thread.
 template <class Body>

@@ -195,6 +195,16 @@ float* weight_memory(std::size_t n) {
   return memory.get(n);
 }
 
+/// `n` floats that `pack` fills, unless they are there already.
+template <class Pack>
+const float* packed_weight(std::size_t n, PackedWeights* kept, Pack pack) {
+  if (kept && kept->ready) return kept->memory.data();
+  float* memory = kept ? kept->memory.get(n) : weight_memory(n);
+  pack(memory);
+  if (kept) kept->ready = true;
+  return memory;
+}
+
 /// Parts of a weight's gradient, added up in the order of the parts.
 template <class Work>
 void sum_parts(std::int64_t n, std::size_t size, Work work, float* total) {
@@ -209,11 +219,11 @@ void sum_parts(std::int64_t n, std::size_t size, Work work, float* total) {
 }
 
 void product_forward(Kind kind, const ConvShape& s, const Input& in, const float* w, int ld, float* z,
-                     const Statistics& statistics) {
+                     const Statistics& statistics, PackedWeights* kept) {
   const ProductRows input(kind, s, in);
   const int depth = input.depth(), cout = s.cout;
-  float* packed = weight_memory(packed_size(depth, cout));
-  float_kernels().pack(depth, cout, w, ld, 1, packed);
+  const float* packed = packed_weight(packed_size(depth, cout), kept,
+                                      [&](float* to) { float_kernels().pack(depth, cout, w, ld, 1, to); });
   Moments moments(cout, statistics);
   const std::int64_t block = block_rows(depth, cout);
   parallel(s.rows_out(), block * depth, [&](int part, Range range, float* scratch) {
@@ -289,6 +299,18 @@ float* row_in_blocks(const Depthwise& d, int row, int step, float* blocks) {
   return blocks + ((half + std::int64_t{row} * step) * d.padded() + half) * kLanes;
 }
 
+/// Zeros around the image of every block.
+void clear_borders(const Depthwise& d, float* blocks) {
+  const std::int64_t row = std::int64_t{d.padded()} * kLanes, left = std::int64_t{d.kernel / 2} * kLanes;
+  const std::int64_t right = row - left - std::int64_t{d.size} * kLanes;
+  for (int b = 0; b < d.blocks(); ++b, blocks += d.block())
+    for (int y = 0; y < d.padded(); ++y) {
+      const bool inside = y >= d.kernel / 2 && y < d.kernel / 2 + d.size;
+      std::fill_n(blocks + y * row, inside ? left : row, 0.0f);
+      if (inside) std::fill_n(blocks + (y + 1) * row - right, right, 0.0f);
+    }
+}
+
 /// The activated image in blocks; `line` holds one row of pixels.
 void image_blocks(const Depthwise& d, const Input& in, std::int64_t image, float* line, float* blocks) {
   for (int y = 0; y < d.size; ++y) {
@@ -299,15 +321,15 @@ void image_blocks(const Depthwise& d, const Input& in, std::int64_t image, float
 }
 
 void depthwise_pass(const ConvShape& s, const Input& in, const float* w, int ld, float* z,
-                    const Statistics& statistics) {
+                    const Statistics& statistics, PackedWeights* kept) {
   const Depthwise d = geometry(s);
   const std::int64_t squares = d.blocks() * d.block(), line = std::int64_t{d.size} * d.channels;
-  float* weights = weight_memory(static_cast<std::size_t>(d.blocks()) * d.taps() * kLanes);
-  weight_blocks(d, w, ld, false, weights);
+  const float* weights = packed_weight(static_cast<std::size_t>(d.blocks()) * d.taps() * kLanes, kept,
+                                       [&](float* to) { weight_blocks(d, w, ld, false, to); });
   Moments moments(s.cin, statistics);
   const std::int64_t pixels = std::int64_t{d.size_out} * d.size_out;
   parallel(s.batch, squares + line, [&](int part, Range images, float* blocks) {
-    std::fill_n(blocks, squares, 0.0f);  // the borders stay zero
+    clear_borders(d, blocks);
     for (std::int64_t n = images.begin; n < images.end; ++n) {
       image_blocks(d, in, n, blocks + squares, blocks);
       float* to = z + n * pixels * d.channels;
@@ -365,12 +387,12 @@ void depthwise_pass_backward(const ConvShape& s, const Input& in, const float* w
 }  // namespace
 
 void convolve(Kind kind, const ConvShape& s, const Input& in, const float* w, int ld, float* z,
-              const Statistics& statistics) {
+              const Statistics& statistics, PackedWeights* kept) {
   APQ_ASSERT(kind == Kind::dense || kind == Kind::depthwise || s.stride == 1);
   if (kind == Kind::depthwise)
-    depthwise_pass(s, in, w, ld, z, statistics);
+    depthwise_pass(s, in, w, ld, z, statistics, kept);
   else
-    product_forward(kind, s, in, w, ld, z, statistics);
+    product_forward(kind, s, in, w, ld, z, statistics, kept);
 }
 
 void convolve_backward(Kind kind, const ConvShape& s, const Input& in, const float* w, int ld,

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "apq/nn/buffer.hpp"
 #include "apq/nn/network.hpp"
 #include "apq/nn/ops.hpp"
 
@@ -58,9 +59,16 @@ struct InputSums {
   float* sum_xhat = nullptr;
 };
 
-/// z = convolution of the input. Dense layers take the image as it is (no activation).
+/// A layer's weights in the order of the kernels, for several calls with the same weights.
+struct PackedWeights {
+  Scratch<float> memory;
+  bool ready = false;  ///< set by the first call
+};
+
+/// z = convolution of the input. Dense layers take the image as it is (no activation). `kept`: for calls that
+/// follow one another with the same weights.
 void convolve(Kind kind, const ConvShape& s, const Input& in, const float* w, int ld, float* z,
-              const Statistics& statistics = {});
+              const Statistics& statistics = {}, PackedWeights* kept = nullptr);
 
 /// Adds to dw (null: not wanted) and fills dx (null: not wanted), the gradient with respect to the activated
 /// input.

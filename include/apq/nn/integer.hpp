@@ -64,9 +64,10 @@ namespace ref {
 void integer_forward(const IntegerNetwork& network, const float* x, int batch, float* logits);
 }
 
-/// The same bits from oneDNN int8 primitives. Where the CPU's int8 kernels saturate (no VNNI), weights are
-/// split into parts of at most 64, which every instruction set multiplies exactly; the same split keeps
-/// sums below 2^24 where a primitive passes them through float.
+/// The same bits, fast: on AVX-512 with VNNI from kernels of our own that do a whole layer, elsewhere (or
+/// where ONEDNN_MAX_CPU_ISA or APQ_MAX_ISA say so) from oneDNN int8 primitives. Where the CPU's int8 kernels
+/// saturate (no VNNI), weights are split into parts of at most 64, which every instruction set multiplies
+/// exactly; the same split keeps sums below 2^24 where a primitive passes them through float.
 class IntegerExecutor {
  public:
   /// Keeps a copy of what it needs; throws as IntegerNetwork::validate does.
@@ -84,8 +85,9 @@ class IntegerExecutor {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Multiplies 255 x 127 over 64 channels and random layers through oneDNN and compares with plain loops;
-/// throws Error(environment) when they differ. Returns a line such as "int8 exact (avx512_core_amx, 1 part)".
+/// Multiplies 255 x 127 over 64 channels and random layers through oneDNN, and through our own kernels where
+/// they are used, and compares with plain loops; throws Error(environment) when they differ. Returns a line
+/// such as "int8 exact (avx512_core_amx, 1 part)".
 std::string integer_self_test();
 /// "oneDNN 2.6.3".
 std::string onednn_version();

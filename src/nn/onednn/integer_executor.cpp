@@ -5,11 +5,13 @@
 #include <cstring>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "apq/nn/buffer.hpp"
 #include "apq/nn/integer.hpp"
 #include "apq/nn/ops.hpp"
+#include "nn/fused_network.hpp"
 #include "nn/integer_shape.hpp"
 #include "nn/kernels/requantize.hpp"
 #include "nn/onednn/product.hpp"
@@ -101,9 +103,6 @@ class Columns {
   int border_, row_, segment_;
   Scratch<std::uint8_t> padded_;
 };
-
-std::int64_t elements_in(const IntegerLayer& l) { return std::int64_t{l.size} * l.size * l.cin; }
-std::int64_t elements_out(const IntegerLayer& l) { return rows_out(l) * l.cout; }
 
 /// Primitives and buffers for a fixed number of images and threads.
 class Plan {
@@ -212,6 +211,7 @@ class Plan {
 
 struct IntegerExecutor::Impl {
   IntegerNetwork network;
+  std::optional<FusedNetwork> fused;          ///< instead of all below, where the CPU allows it
   std::vector<Table> tables;                  ///< requantization of each layer, and last the pooled input
   std::map<std::pair<int, int>, Plan> plans;  ///< by images and threads
   std::vector<float> logits;
@@ -219,6 +219,10 @@ struct IntegerExecutor::Impl {
 
   explicit Impl(const IntegerNetwork& n) : network(n) {
     network.validate();
+    if (onednn::has_vnni() && FusedNetwork::supports(network)) {
+      fused.emplace(network);
+      return;
+    }
     for (const IntegerLayer& l : network.layers) tables.emplace_back(l.bias, l.multiplier);
     const IntegerLayer& last = network.layers.back();
     const auto channels = static_cast<std::size_t>(last.cin);
@@ -250,8 +254,13 @@ void IntegerExecutor::set_observer(std::function<void(int)> observer) {
 const float* IntegerExecutor::forward(const float* x, int batch) {
   Impl& self = *impl_;
   const std::int64_t image = elements_in(self.network.layers.front());
-  const int slice = self.slice(), classes = self.network.classes;
+  const int classes = self.network.classes;
   self.logits.resize(static_cast<std::size_t>(batch) * static_cast<std::size_t>(classes));
+  if (self.fused) {
+    self.fused->run(x, batch, self.logits.data(), self.observer);
+    return self.logits.data();
+  }
+  const int slice = self.slice();
   for (int done = 0; done < batch;) {
     const int images = std::min(slice, batch - done);
     const auto padded = static_cast<int>(std::bit_ceil(static_cast<unsigned>(images)));

@@ -12,6 +12,7 @@
 #include "apq/core/error.hpp"
 #include "apq/core/random.hpp"
 #include "apq/nn/ops.hpp"
+#include "nn/fused_layer.hpp"
 #include "nn/integer_shape.hpp"
 #include "nn/kernels/requantize.hpp"
 #include "nn/onednn/product.hpp"
@@ -197,6 +198,67 @@ TEST(IntegerExecutor, ManySlicesGiveTheBitsOfPlainLoops) {
   const std::vector<float> x = random_images(b.network, 37, 5);
   IntegerExecutor executor(b.network);
   EXPECT_EQ(fast(executor, b.network, x, 37), plain(b.network, x, 37));
+}
+
+TEST(IntegerExecutor, WideLayersWithEveryKernelGiveTheBitsOfPlainLoops) {
+  const int threads_before = threads();
+  for (const int kernel : {3, 5, 7}) {
+    Builder b(static_cast<std::uint64_t>(kernel), 3);
+    b.add(Kind::dense, 20, kernel, 2, true, true);
+    b.add(Kind::pointwise, 150, 1, 1, false, true);
+    b.add(Kind::depthwise, 150, kernel, 1, false, true);
+    b.add(Kind::depthwise, 150, kernel, 2, false, true);
+    b.add(Kind::pointwise, 65, 1, 1, true, false);
+    b.add(Kind::pointwise, 65, 1, 1, true, false).residual_from = 5;
+    b.network.classes = 10;
+    b.add(Kind::pointwise, 81, 1, 1, true, true);
+    b.add(Kind::linear, 10, 1, 1, false, true);
+    const std::vector<float> x = random_images(b.network, 5, 1), expected = plain(b.network, x, 5);
+    IntegerExecutor executor(b.network);
+    for (const int count : {1, 2, 7}) {  // 7: more threads than images share every layer
+      set_threads(count);
+      EXPECT_EQ(fast(executor, b.network, x, 5), expected) << "kernel " << kernel << " threads " << count;
+    }
+    std::vector<int> reached;
+    executor.set_observer([&](int layer) { reached.push_back(layer); });
+    set_threads(2);
+    EXPECT_EQ(fast(executor, b.network, x, 5), expected) << "kernel " << kernel << " observed";
+    EXPECT_THAT(reached, testing::ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8));
+  }
+  set_threads(threads_before);
+}
+
+TEST(IntegerFusedLayer, LargestWeightsAndInputsAreSummedExactly) {
+  for (const Kind kind : {Kind::pointwise, Kind::depthwise})
+    for (const int kernel : {3, 5, 7})
+      for (const int channels : {9, 64, 145}) {
+        IntegerLayer l;
+        l.kind = kind;
+        l.cin = l.cout = channels;
+        l.size = kernel + 2;
+        l.kernel = kind == Kind::pointwise ? 1 : kernel;
+        l.weight.assign(static_cast<std::size_t>(taps(l) * channels), 127);
+        for (std::size_t i = 0; i < l.weight.size(); i += static_cast<std::size_t>(channels))
+          l.weight[i] = -127;
+        const int sum = 255 * 127 * taps(l);  // of a pixel away from the borders
+        l.bias.assign(static_cast<std::size_t>(channels), -sum);
+        l.bias[0] = sum + 3;
+        for (std::int32_t& bias : l.bias) bias += 100;
+        l.multiplier.assign(static_cast<std::size_t>(channels), 0.5f);
+        if (!FusedLayer::supports(l)) GTEST_SKIP() << "no kernels of our own here";
+        const FusedLayer layer(l);
+        const std::vector<std::uint8_t> in(
+            static_cast<std::size_t>(l.size * l.size * channels + layer.read_ahead()), 255);
+        std::vector<std::uint8_t> out(static_cast<std::size_t>(l.size * l.size * channels));
+        kernels::Requantization q = layer.requantization();
+        q.bytes = out.data();
+        layer.run(in.data(), {0, l.size}, q);
+        const std::size_t centre = static_cast<std::size_t>(l.size / 2 * l.size + l.size / 2);
+        for (int c = 0; c < channels; ++c)
+          ASSERT_EQ(out[centre * static_cast<std::size_t>(channels) + static_cast<std::size_t>(c)],
+                    c == 0 ? 52 : 50)  // 51.5 to even
+              << "kernel " << l.kernel << " channel " << c << " of " << channels;
+      }
 }
 
 TEST(IntegerProduct, LargestWeightsAndInputsAreSummedExactly) {
