@@ -5,8 +5,8 @@
 source "${APQ_SOURCE_DIR:?}/tests/support/e2e.sh"
 
 if ! command -v qemu-x86_64 >/dev/null; then
-  echo "skipped: there is no qemu-x86_64 (package qemu-user)"
-  exit 0
+  echo "there is no qemu-x86_64 (package qemu-user)"
+  exit 1
 fi
 mini=$APQ_SOURCE_DIR/tests/support/mini.yaml
 # on CPU COMMAND...: the program on that CPU; qemu warns of each feature that it does not emulate.
