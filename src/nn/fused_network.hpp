@@ -12,9 +12,9 @@
 
 namespace apq::nn {
 
-/// An integer network of fused layers. Each thread takes images of
-/// its own through all layers, so few at a time that they stay in its second-level cache; where there are
-/// fewer images than threads, the threads share the lines of every layer.
+/// An integer network of fused layers. Each thread takes images of its own through all layers, so few at a
+/// time that they stay in its second-level cache; where there are fewer images than threads, the threads
+/// share the lines of every layer.
 class FusedNetwork {
  public:
   /// Whether FusedLayer supports all layers.
