@@ -29,8 +29,11 @@ double TrueEvaluator::float_accuracy(const space::Genome& genome,
 
 double TrueEvaluator::integer_accuracy(const space::Genome& genome, const supernet::QatOptions& qat,
                                        std::int64_t images, const std::function<void()>& beat) {
+  const bool taught = qat.distillation > 0 && qat.steps > 0;
+  if (taught && !(teacher_ && teacher_->batch_statistics_images() == qat.batch_statistics_images))
+    teacher_ = std::make_shared<supernet::Teacher>(*net_, *data_, qat.batch_statistics_images, executor_);
   supernet::QatTrainer trainer(
-      *net_, genome, *data_, qat, 0, 1, [](std::span<float>) {}, executor_);
+      *net_, genome, *data_, qat, 0, 1, [](std::span<float>) {}, executor_, taught ? teacher_ : nullptr);
   while (!trainer.done()) {
     trainer.advance();
     beat();

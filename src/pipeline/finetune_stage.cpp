@@ -85,6 +85,9 @@ void train(Context& c, std::vector<Job>& jobs) {
   const auto net = load_supernet(c);
   const auto qat = schedule(c);
   nn::Executor executor;
+  std::shared_ptr<supernet::Teacher> teacher;
+  if (qat.distillation > 0)
+    teacher = std::make_shared<supernet::Teacher>(*net, *c.data, qat.batch_statistics_images, executor);
   const auto state = c.restore();
   std::size_t current = 0;
   if (state) {
@@ -99,7 +102,7 @@ void train(Context& c, std::vector<Job>& jobs) {
   for (bool first = true; current < jobs.size(); ++current, first = false) {
     Job& job = jobs[current];
     supernet::QatTrainer trainer(*net, job.start.genome, *c.data, qat, c.comm.rank(), c.comm.size(),
-                                 c.sum_over_ranks(), executor);
+                                 c.sum_over_ranks(), executor, teacher);
     if (first && state && state->has("step")) {
       const auto values = state->floats("values"), velocity = state->floats("velocity");
       validate(values.size() == trainer.model().values.size() && velocity.size() == trainer.velocity().size(),

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "apq/data/dataset.hpp"
@@ -27,7 +28,7 @@ class PredictedEvaluator final : public search::Evaluator {
   const hw::CostModel* costs_;
 };
 
-/// Slow, true scores on this process alone.
+/// Slow, true scores on this process alone, of a supernet that does not change meanwhile.
 class TrueEvaluator {
  public:
   TrueEvaluator(supernet::Supernet& net, const data::Dataset& data) : net_(&net), data_(&data) {}
@@ -45,6 +46,7 @@ class TrueEvaluator {
   supernet::Supernet* net_;
   const data::Dataset* data_;
   nn::Executor executor_;
+  std::shared_ptr<supernet::Teacher> teacher_;  ///< of the last quantization-aware training
 };
 
 }  // namespace apq::eval

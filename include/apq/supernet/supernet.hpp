@@ -4,8 +4,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <memory>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "apq/core/random.hpp"
@@ -152,16 +155,39 @@ struct QatOptions {
   std::uint64_t data_order = 0;  ///< another one: the training images in another order
 };
 
+/// The largest network of a supernet, in float and folded: the teacher of all quantization-aware training.
+/// All networks see the same batches, so what it says of a batch is kept for the next one.
+class Teacher {
+ public:
+  Teacher(Supernet& net, const data::Dataset& data, int batch_statistics_images, nn::Executor& executor);
+  int batch_statistics_images() const { return batch_statistics_images_; }
+  /// Its softmax [batch][classes] of x: the batch of that index in that order of the data. Valid until the
+  /// next call.
+  const float* soft_labels(std::uint64_t data_order, std::int64_t index, int batch, const float* x,
+                           nn::Executor& executor);
+
+ private:
+  using Key = std::tuple<std::uint64_t, std::int64_t, int>;  ///< data order, index and size of a batch
+
+  int batch_statistics_images_;
+  nn::Model model_;
+  std::map<Key, std::vector<float>> known_;
+  std::size_t floats_ = 0;      ///< in known_
+  std::vector<float> scratch_;  ///< for a batch that finds no room there
+};
+
 /// Quantization-aware training of one extracted sub-network (APQ section 3.3 and the code's schedule):
 /// recalibrate, fold normalisation, calibrate quantizers, train with straight-through rounding; with
 /// distillation the largest network of the supernet, in float, is the teacher. All networks see the same
 /// images in the same order, so that their accuracies differ by what they are and less by what they happened
 /// to see. With one rank and the identity sum the result depends on the genome, weights, data and options
-/// only.
+/// only. `teacher` is one of this supernet with as many images for its statistics, shared by trainers; null:
+/// one of its own, when there is distillation.
 class QatTrainer {
  public:
   QatTrainer(Supernet& net, const space::Genome& genome, const data::Dataset& data, const QatOptions& options,
-             int rank, int ranks, SumOverRanks sum, nn::Executor& executor);
+             int rank, int ranks, SumOverRanks sum, nn::Executor& executor,
+             std::shared_ptr<Teacher> teacher = nullptr);
   std::int64_t step() const { return step_; }
   bool done() const { return step_ >= options_.steps; }
   double advance();
@@ -170,14 +196,15 @@ class QatTrainer {
   void set_step(std::int64_t step) { step_ = step; }
 
  private:
-  nn::Model model_, teacher_;
+  nn::Model model_;
+  std::shared_ptr<Teacher> teacher_;
   const data::Dataset* data_;
   QatOptions options_;
   int rank_, ranks_;
   SumOverRanks sum_;
   nn::Executor* executor_;
   std::int64_t step_ = 0;
-  std::vector<float> velocity_, x_, dlogits_, soft_labels_;
+  std::vector<float> velocity_, x_, dlogits_;
   std::vector<std::int32_t> labels_;
 };
 

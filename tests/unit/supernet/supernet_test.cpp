@@ -267,6 +267,33 @@ TEST(Qat, GivesAnIntegerNetworkThatSolvesTheToyProblem) {
   }
 }
 
+// What the teacher said of a batch to one network is kept for the next: not a bit may differ from asking
+// again.
+TEST(Qat, ASharedTeacherSaysWhatATeacherOfItsOwnSays) {
+  const auto space = small_space();
+  const data::Dataset data(toy_images(300), toy_options(), 1);
+  Supernet net(space, 1);
+  nn::Executor executor;
+  QatOptions qat;
+  qat.steps = 8;
+  qat.batch = 50;
+  qat.distillation = 0.5;
+  const auto shared = std::make_shared<Teacher>(net, data, qat.batch_statistics_images, executor);
+  const auto trained = [&](const space::Genome& genome, std::shared_ptr<Teacher> teacher) {
+    QatTrainer t(
+        net, genome, data, qat, 0, 1, [](std::span<float>) {}, executor, std::move(teacher));
+    while (!t.done()) t.advance();
+    return std::vector<float>(t.model().values.begin(), t.model().values.end());
+  };
+  for (const auto& genome : {space.smallest(), space.largest()})
+    for (const std::uint64_t order : {0, 1})
+      for (const int batch : {50, 25}) {
+        qat.data_order = order;
+        qat.batch = batch;
+        EXPECT_EQ(trained(genome, shared), trained(genome, nullptr)) << order << " " << batch;
+      }
+}
+
 // With soft labels alone the student is pulled to the teacher's answers, whatever the labels say.
 TEST(Qat, DistillationAloneFollowsTheLargestNetworkAndNotTheLabels) {
   const auto space = small_space();
