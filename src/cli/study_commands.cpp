@@ -16,6 +16,7 @@
 #include "apq/report/scaling.hpp"
 #include "apq/report/transfer.hpp"
 #include "cli/command.hpp"
+#include "cli/label_command.hpp"
 
 namespace apq::cli {
 namespace {
@@ -131,7 +132,7 @@ void add_transfer(CLI::App& study, Command& command) {
 }  // namespace
 
 void add_study_commands(CLI::App& app, Command& command) {
-  CLI::App* study = app.add_subcommand("study", "Studies: scaling, transfer of the predictor");
+  CLI::App* study = app.add_subcommand("study", "Studies: scaling, transfer of the predictor, labels");
   study->require_subcommand(1);
   auto options = std::make_shared<Options>();
 
@@ -157,6 +158,7 @@ void add_study_commands(CLI::App& app, Command& command) {
   });
 
   add_transfer(*study, command);
+  add_study_labels(*study, command);
 }
 
 }  // namespace apq::cli

@@ -33,14 +33,6 @@ space::Genome fp32_genome(const Context& c, std::int64_t i) {
   return c.space.sample(random);
 }
 
-/// One in (budgets + 1) samples is free, the others lie within a budget each, where the search will look.
-space::Genome int8_genome(const Context& c, std::int64_t i) {
-  RandomStream random(c.config.seed, Purpose::int8_pair, static_cast<std::uint64_t>(i));
-  const std::size_t b = static_cast<std::size_t>(i) % (c.budgets.size() + 1);
-  if (b == c.budgets.size()) return c.space.sample(random);
-  return search::random_within(c.space, CostsOnly(c.costs), c.budgets[b], random);
-}
-
 std::map<std::int64_t, double> known(const io::Archive& a, const std::string& key) {
   std::map<std::int64_t, double> results;
   const auto indices = a.integers(key + ".index");
@@ -78,6 +70,13 @@ std::vector<Measured> samples(const Context& c, const std::vector<space::Genome>
 
 }  // namespace
 
+space::Genome pair_genome(const Context& c, Purpose purpose, std::int64_t i) {
+  RandomStream random(c.config.seed, purpose, static_cast<std::uint64_t>(i));
+  const std::size_t b = static_cast<std::size_t>(i) % (c.budgets.size() + 1);
+  if (b == c.budgets.size()) return c.space.sample(random);
+  return search::random_within(c.space, CostsOnly(c.costs), c.budgets[b], random);
+}
+
 void run_collect(Context& c) {
   const auto net = load_supernet(c);
   eval::TrueEvaluator evaluator(*net, *c.data);
@@ -97,7 +96,7 @@ void run_collect(Context& c) {
   };
   std::vector<space::Genome> fp32_genomes, int8_genomes;
   for (int i = 0; i < options.fp32; ++i) fp32_genomes.push_back(fp32_genome(c, i));
-  for (int i = 0; i < options.int8; ++i) int8_genomes.push_back(int8_genome(c, i));
+  for (int i = 0; i < options.int8; ++i) int8_genomes.push_back(pair_genome(c, Purpose::int8_pair, i));
   measure(
       c, fp32_genomes, fp32, "float pairs",
       [&](const space::Genome& genome, const comm::Beat&) {

@@ -110,6 +110,10 @@ std::vector<search::Budget> make_budgets(const config::Config& config, const hw:
 /// Evolution and search algorithm as configured.
 search::EvolutionOptions make_evolution(const config::SearchOptions& options);
 
+/// The i-th network to measure int8 accuracy of. One in (budgets + 1) is free, the others lie within a budget
+/// each, where the search will look.
+space::Genome pair_genome(const Context& context, Purpose purpose, std::int64_t i);
+
 /// Same bytes on every rank.
 void broadcast(comm::Communicator& comm, io::Archive& archive);
 

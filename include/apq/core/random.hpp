@@ -34,6 +34,8 @@ enum class Purpose : std::uint32_t {
   inference_range = 19,
   study_test = 20,
   study_subset = 21,
+  label_study = 24,
+  label_resampling = 25,
   test = 1000,
 };
 
