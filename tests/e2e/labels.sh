@@ -31,7 +31,7 @@ check "in a table" grep -q '| 0.5 epochs | 6 |' "$work/one/labels.md"
 check "and a plot" bash -c 'head -c 4 "$1" | grep -q PNG' _ "$work/one/plots/labels.png"
 
 code=0
-APQ_FAULT=evaluation:30:kill@0 study 2 killed --reference-epochs 1 >"$work/log" 2>&1 || code=$?
+APQ_FAULT=evaluation:10:kill@0 study 2 killed --reference-epochs 1 >"$work/log" 2>&1 || code=$?
 check "a study was killed on its way" test "$code" != 0
 before=$(wc -l <"$work/killed/labels.csv")
 check "with labels saved, but not all" test "$before" -gt 1 -a "$before" -lt 67
@@ -45,7 +45,7 @@ check "without measuring again what was there" bash -c \
 check "further recipes are added to what is there" bash -c '[[ $(wc -l <"$1") == 73 ]]' _ \
   <(study 1 one --reference-epochs 1.5 >/dev/null 2>&1; cat "$work/one/labels.csv")
 
-refused "a folder with another study" 2 'study of something else.*networks' "$APQ" study labels "${options[@]}" --networks 7 \
+refused "a folder with another study" 2 'study of something else.*pairs.fp32=25' "$APQ" study labels "${options[@]}" --set pairs.fp32=25 \
   --out "$work/one"
 refused "a run without a supernet" 3 'supernet.ckpt is missing' "$APQ" study labels --config "$tiny" --from "$work" --out "$work/no"
 refused "tables of nothing" 3 'no study of labels' "$APQ" study labels --config "$tiny" --out "$work/no" --only-report
