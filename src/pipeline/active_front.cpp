@@ -10,6 +10,7 @@
 #include "apq/core/error.hpp"
 #include "apq/predictor/predictor.hpp"
 #include "apq/search/pareto.hpp"
+#include "pipeline/artifacts.hpp"
 
 namespace apq::pipeline {
 namespace {
@@ -19,14 +20,17 @@ struct Member {
   std::string genome;
 };
 
-std::vector<Member> members_of(const io::CsvTable& table, const std::string& budget) {
+std::vector<Member> members_of(const io::CsvTable& table, const std::string& origin,
+                               const std::string& budget) {
   const auto name = table.column("budget"), left = table.column("generation_left"),
              predicted = table.column("accuracy_predicted"), cost = table.column("cost"),
              genome = table.column("genome");
   std::vector<Member> members;
-  for (const auto& row : table.rows)
+  for (std::size_t r = 0; r < table.rows.size(); ++r) {
+    const auto& row = table.rows[r];
     if (row[name] == budget && row[left].empty())
-      members.push_back({std::stod(row[predicted]), std::stod(row[cost]), row[genome]});
+      members.push_back({to_number(row[predicted], origin, r), to_number(row[cost], origin, r), row[genome]});
+  }
   return members;
 }
 
@@ -47,11 +51,12 @@ double hypervolume_of(const std::vector<Chosen>& front, const hw::CostModel& cos
 
 }  // namespace
 
-std::vector<Chosen> choose_front(const io::CsvTable& front_history, const space::SearchSpace& space,
-                                 const std::vector<search::Budget>& budgets, int limits) {
+std::vector<Chosen> choose_front(const io::CsvTable& front_history, const std::string& origin,
+                                 const space::SearchSpace& space, const std::vector<search::Budget>& budgets,
+                                 int limits) {
   std::vector<Chosen> front;
   for (std::size_t b = 0; b < budgets.size(); ++b) {
-    std::vector<Member> members = members_of(front_history, budgets[b].name);
+    std::vector<Member> members = members_of(front_history, origin, budgets[b].name);
     std::ranges::sort(members, {}, [](const Member& m) { return std::tie(m.cost, m.genome); });
     for (int k = 1; k <= limits; ++k) {
       const double share = static_cast<double>(k) / limits;

@@ -22,9 +22,11 @@ struct Chosen {
 
 /// Of the networks still on a front (front_history.csv), for each budget and each of `limits` equal steps
 /// from its floor to its limit the one of highest prediction within; of equal ones the cheapest, then the
-/// first genome. A limit that no network meets is left out.
-std::vector<Chosen> choose_front(const io::CsvTable& front_history, const space::SearchSpace& space,
-                                 const std::vector<search::Budget>& budgets, int limits);
+/// first genome. A limit that no network meets is left out. Error(data) for what
+/// is no number.
+std::vector<Chosen> choose_front(const io::CsvTable& front_history, const std::string& origin,
+                                 const space::SearchSpace& space, const std::vector<search::Budget>& budgets,
+                                 int limits);
 
 /// How good a measured front is.
 struct FrontFigures {

@@ -196,11 +196,11 @@ class ActiveStudy {
   /// The last file of an arm: with it the arm is done.
   void write_front(const Context& c) const {
     const fs::path history = c.out / "front_history.csv";
-    const auto front = choose_front(io::parse_csv(io::read_text(history), history.string()), c.space,
-                                    c.budgets, options_.limits);
+    const auto front = choose_front(io::parse_csv(io::read_text(history), history.string()), history.string(),
+                                    c.space, c.budgets, options_.limits);
     io::CsvWriter csv({"budget", "limit", "accuracy_predicted", "genome"});
     for (const Chosen& n : front)
-      csv.row({std::to_string(n.budget), io::number(n.limit), io::number(n.predicted),
+      csv.row({c.budgets[n.budget].name, io::number(n.limit), io::number(n.predicted),
                c.space.to_text(n.genome)});
     csv.save(c.out / kFront);
   }
@@ -214,13 +214,20 @@ class ActiveStudy {
   }
 
   std::vector<Chosen> read_front(const fs::path& folder) const {
-    const auto table = io::parse_csv(shared_text(folder / kFront), (folder / kFront).string());
+    const std::string file = (folder / kFront).string();
+    const auto table = io::parse_csv(shared_text(file), file);
     const auto budget = table.column("budget"), limit = table.column("limit"),
                predicted = table.column("accuracy_predicted"), genome = table.column("genome");
     std::vector<Chosen> front;
-    for (const auto& row : table.rows)
-      front.push_back({std::stoul(row[budget]), std::stod(row[limit]), std::stod(row[predicted]), 0,
+    for (std::size_t r = 0; r < table.rows.size(); ++r) {
+      const auto& row = table.rows[r];
+      const auto found = std::ranges::find(context_.budgets, row[budget], &search::Budget::name);
+      validate(found != context_.budgets.end(), ErrorKind::data,
+               "{} line {}: budget {} is not in this configuration", file, r + 2, row[budget]);
+      front.push_back({static_cast<std::size_t>(found - context_.budgets.begin()),
+                       to_number(row[limit], file, r), to_number(row[predicted], file, r), 0,
                        context_.space.from_text(row[genome])});
+    }
     return front;
   }
 
@@ -232,8 +239,11 @@ class ActiveStudy {
     const auto table = io::parse_csv(text, kLabels);
     const auto genome = table.column("genome"), order = table.column("data_order"),
                accuracy = table.column("accuracy_validation");
-    for (const auto& row : table.rows)
-      labels_[{row[genome], std::stoi(row[order])}] = std::stod(row[accuracy]);
+    for (std::size_t r = 0; r < table.rows.size(); ++r) {
+      const auto& row = table.rows[r];
+      labels_[{row[genome], static_cast<int>(to_number(row[order], kLabels, r))}] =
+          to_number(row[accuracy], kLabels, r);
+    }
   }
 
   void write_labels() const {
