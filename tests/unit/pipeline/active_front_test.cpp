@@ -92,10 +92,10 @@ TEST_F(ActiveFront, TheHypervolumeIsTheMeanAccuracyAboveTheReferenceOverTheCosts
   const FrontFigures f = figures_of(front, costs_, {whole}, 0.5);
   // A third of the range nothing, then 0.1 above the reference, then 0.2.
   EXPECT_NEAR(f.hypervolume, (0.1 + 0.2) / 3, 1e-12);
-  EXPECT_DOUBLE_EQ(f.mean_accuracy, 0.65);
+  EXPECT_NEAR(f.mean_accuracy, 0.65, 1e-12);
   EXPECT_DOUBLE_EQ(f.best_accuracy.at(0), 0.7);
-  EXPECT_DOUBLE_EQ(f.mean_absolute_error, 0.075);
-  EXPECT_DOUBLE_EQ(f.mean_error, -0.025);
+  EXPECT_NEAR(f.mean_absolute_error, 0.075, 1e-12);
+  EXPECT_NEAR(f.mean_error, -0.025, 1e-12);
   EXPECT_DOUBLE_EQ(f.pairwise_accuracy, 0);
   // From the floor on a network counts as one that costs as much.
   const FrontFigures above = figures_of(front, costs_, {budget("a", low + range / 2, high)}, 0.5);
