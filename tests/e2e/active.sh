@@ -13,7 +13,8 @@ study() {
   shift 2
   ranks "$n" study active "${config[@]}" --from "$work/net" --pairs "$work/pairs" --out "$work/$out" --start 10 --limits 2 "$@"
 }
-# same_study ONE OTHER
+# same_study ONE OTHER: two studies have the same results, byte for byte.
+# shellcheck disable=SC2317 # called by check
 same_study() {
   local file
   for file in active_learning.csv active_front.csv labels.csv plots/active.csv seed-1/active/history.csv seed-1/active/pairs_int8.csv; do
