@@ -9,6 +9,7 @@
 #include "apq/core/error.hpp"
 #include "apq/core/hash.hpp"
 #include "apq/core/log.hpp"
+#include "apq/core/process.hpp"
 #include "apq/eval/evaluators.hpp"
 #include "apq/io/files.hpp"
 #include "apq/nn/ops.hpp"
@@ -344,7 +345,13 @@ std::string study_active(comm::Communicator& comm, const config::Config& config,
                          const ActiveOptions& options) {
   nn::set_threads(config.threads);
   check_alike(comm, config);
-  return ActiveStudy(comm, config, options).run();
+  try {
+    return ActiveStudy(comm, config, options).run();
+  } catch (const StoppedEarly&) {  // its stages know of --resume only
+    throw StoppedEarly(
+        fmt::format("the study was stopped ({}), what it measured is kept; run the same command to continue",
+                    stop::reason()));
+  }
 }
 
 }  // namespace apq::pipeline

@@ -199,8 +199,10 @@ std::string write_active(const fs::path& folder, const std::string& setting) {
           "# Study of active learning\n\n{}. Written by apq {}; configuration and machine: manifest.json.\n\n"
           "- {}\n\nactive: the search buys labels of its elites; chosen: a search afresh from the pairs that "
           "active ended with; random: as many random pairs; start: the pairs all begin with. All figures are "
-          "of the networks each chooses, measured with images in orders that no predictor learned from. "
-          "Median (smallest to largest) over seeds:\n\n{}\nSeed by seed:\n\n{}\n"
+          "of the networks each chooses, measured with images in orders that no predictor learned from; what "
+          "orders differ by for all networks alike is part of the errors of prediction (mean error: "
+          "predicted "
+          "less measured). Median (smallest to largest) over seeds:\n\n{}\nSeed by seed:\n\n{}\n"
           "![Measured accuracy at limits](plots/active.png)\n",
           setting, version(), headline, figures_table(arms, columns),
           differences_table(arms, {"hypervolume", "mean_accuracy"})));
