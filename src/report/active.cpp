@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <set>
 
 #include "apq/core/error.hpp"
 #include "apq/core/log.hpp"
@@ -105,12 +106,14 @@ void draw(const io::CsvTable& table, const std::vector<ActiveArm>& arms, const f
     if (!std::isnan(value)) by_arm[row[arm]][number_at(table, r, limit, kNetworks)][row[seed]] = value;
   }
   io::CsvWriter csv({"arm", "limit", "median", "low", "high"});
+  std::set<double> limits;
   const char* colours[] = {"#d55e00", "#009e73", "#0072b2", "#8c8c8c"};
   std::vector<std::string> lines;
   for (std::size_t a = 0; a < arms.size(); ++a) {
     const std::string& name = arms[a].name;
     const double shift = 1 + 0.012 * (static_cast<double>(a) - 1.5);  // bars beside one another
     for (const auto& [at, by_seed] : by_arm[name]) {
+      limits.insert(at);
       const auto [low, high] =
           std::ranges::minmax_element(by_seed, {}, [](const auto& s) { return s.second; });
       csv.row({name, io::number(at * shift), io::number(100 * median(by_seed)), io::number(100 * low->second),
@@ -126,14 +129,14 @@ void draw(const io::CsvTable& table, const std::vector<ActiveArm>& arms, const f
       folder / "active.gp",
       fmt::format(
           "# Makes active.svg and active.png from active.csv:  gnuplot active.gp\n"
-          "set datafile separator comma\nset logscale x\n"
+          "set datafile separator comma\nset logscale x\nset xrange [{}:{}]\n"
           "set xlabel 'limit of {} (points: medians; bars: smallest and largest over seeds)' noenhanced\n"
           "set ylabel 'measured accuracy of the network chosen, %'\n"
           "set grid lc rgb '#e4e4e4' lt 1\nset key bottom right\n"
           "set terminal svg size 760,460 background rgb 'white'\nset output 'active.svg'\nplot {}\n"
           "set terminal pngcairo size 1520,920 fontscale 1.7 linewidth 2 pointscale 2\n"
           "set output 'active.png'\nreplot\nset output\n",
-          metric, fmt::join(lines, ", \\\n     ")));
+          0.8 * *limits.begin(), 1.25 * *limits.rbegin(), metric, fmt::join(lines, ", \\\n     ")));
   if (const std::string problem = run_gnuplot(folder, "active.gp"); !problem.empty())
     log::warn("no plot active: {}", problem);
 }
