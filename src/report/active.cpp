@@ -125,6 +125,7 @@ void draw(const io::CsvTable& table, const std::vector<ActiveArm>& arms, const f
                     name, colours[a % 4]));
   }
   csv.save(folder / "active.csv");
+  if (limits.empty()) return;
   io::write_atomically(
       folder / "active.gp",
       fmt::format(
