@@ -27,7 +27,7 @@ void add_lut_commands(CLI::App& app, Command& command);      ///< lut
 void add_result_commands(CLI::App& app, Command& command);   ///< evaluate, report, pairs
 void add_bench_commands(CLI::App& app, Command& command);    ///< bench engine
 void add_jobs_commands(CLI::App& app, Command& command);     ///< jobs init
-void add_study_commands(CLI::App& app, Command& command);    ///< study scaling, network, transfer, labels
+void add_study_commands(CLI::App& app, Command& command);    ///< study scaling, transfer, labels, ...
 
 /// Adds "--set KEY=VALUE", any number of times.
 void add_overrides(CLI::App& app, std::vector<std::string>& overrides);

@@ -12,7 +12,9 @@
 #include "apq/core/process.hpp"
 #include "apq/core/progress.hpp"
 #include "apq/io/files.hpp"
+#include "apq/pipeline/active_study.hpp"
 #include "apq/pipeline/transfer_study.hpp"
+#include "apq/report/active.hpp"
 #include "apq/report/scaling.hpp"
 #include "apq/report/transfer.hpp"
 #include "cli/command.hpp"
@@ -129,10 +131,67 @@ void add_transfer(CLI::App& study, Command& command) {
   });
 }
 
+struct ActiveCommand {
+  fs::path config;
+  std::vector<std::string> overrides;
+  pipeline::ActiveOptions options;
+};
+
+void study_active(comm::Communicator& comm, const ActiveCommand& command) {
+  const config::Config config = config::load(command.config, command.overrides);
+  pipeline::ActiveOptions options = command.options;
+  if (options.from.empty()) options.from = fs::path("results") / config.name;
+  const std::string setting = pipeline::study_active(comm, config, options);
+  if (comm.root()) print(setting + "\n" + report::write_active(options.out, setting));
+}
+
+void add_active(CLI::App& study, Command& command) {
+  auto options = std::make_shared<ActiveCommand>();
+  CLI::App* sub = study.add_subcommand(
+      "active", "Fronts of searches that choose what is measured, and from as many random pairs");
+  sub->add_option("--config", options->config, "Configuration, a YAML file")->required()->type_name("FILE");
+  sub->add_option("--from", options->options.from,
+                  "Run with the supernet and float pairs (default: results/<name of the configuration>)")
+      ->type_name("RUN");
+  sub->add_option("--pairs", options->options.pairs,
+                  "Folder with the int8 pairs to draw from and pairs.txt (default: that of --from)")
+      ->type_name("DIR");
+  sub->add_option("--out", options->options.out,
+                  "Folder for searches, tables and plots; the same command continues a stopped study")
+      ->required()
+      ->type_name("DIR");
+  sub->add_option("--start", options->options.start, "Random int8 pairs that every search has")
+      ->check(CLI::Range(2, 10000000))
+      ->capture_default_str();
+  sub->add_option("--seeds", options->options.seeds,
+                  "Repeats, each with pairs, predictors and islands of its own")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  sub->add_option("--limits", options->options.limits, "Limits per budget at which a front is measured")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  sub->add_option("--repeats", options->options.repeats, "Measurements of each network of a front")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  sub->add_option("--reference", options->options.reference,
+                  "Accuracy above which the hypervolume counts (default: the least of the int8 pairs)")
+      ->check(CLI::Range(0.0, 1.0));
+  add_overrides(*sub, options->overrides);
+  add_examples(*sub, {"mpirun -n 2 apq study active --config configs/fashion-mnist.yaml --pairs "
+                      "results/fashion-mnist/transfer/pairs --out results/active",
+                      "apq study active --config configs/quickstart.yaml --out results/active --start 20 "
+                      "--seeds 5 --set search.evaluated_elites=2"});
+  sub->callback([&command, options] {
+    command.parallel = true;
+    command.action = [options](comm::Communicator& comm) { study_active(comm, *options); };
+  });
+}
+
 }  // namespace
 
 void add_study_commands(CLI::App& app, Command& command) {
-  CLI::App* study = app.add_subcommand("study", "Studies: scaling, transfer of the predictor, labels");
+  CLI::App* study =
+      app.add_subcommand("study", "Studies: scaling, the predictor's transfer, labels, active learning");
   study->require_subcommand(1);
   auto options = std::make_shared<Options>();
 
@@ -159,6 +218,7 @@ void add_study_commands(CLI::App& app, Command& command) {
 
   add_transfer(*study, command);
   add_study_labels(*study, command);
+  add_active(*study, command);
 }
 
 }  // namespace apq::cli

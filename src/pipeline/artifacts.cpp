@@ -12,8 +12,6 @@
 
 namespace apq::pipeline {
 
-namespace {
-
 double to_number(const std::string& text, const std::string& origin, std::size_t row) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -22,6 +20,8 @@ double to_number(const std::string& text, const std::string& origin, std::size_t
            row + 2, text);
   return value;
 }
+
+namespace {
 
 io::CsvTable read_csv(const fs::path& path) { return io::parse_csv(io::read_text(path), path.string()); }
 

@@ -28,6 +28,9 @@ struct Measured {
   bool failed() const { return std::isnan(accuracy); }
 };
 
+/// Error(data) naming origin and row (the first is 0) for what is none.
+double to_number(const std::string& text, const std::string& origin, std::size_t row);
+
 std::string pairs_fp32_csv(const space::SearchSpace& space, const std::vector<predictor::Pair>& pairs);
 std::vector<predictor::Pair> read_pairs_fp32(const space::SearchSpace& space, const fs::path& path);
 std::string pairs_int8_csv(const space::SearchSpace& space, const hw::CostModel& costs,

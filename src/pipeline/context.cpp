@@ -74,6 +74,14 @@ std::unique_ptr<data::Dataset> read_data(comm::Communicator& comm, const config:
       config.seed);
 }
 
+std::string fingerprint_of(const Context& c) {
+  const std::string program = version();
+  std::string text = fmt::format("{}data.hash={}\nversion={}\n", config::fingerprint(c.config),
+                                 hex(c.data->hash()), program.substr(0, program.find('+')));
+  if (c.config.hardware.device == "lut") text += "hardware.table=" + c.costs.device().describe() + "\n";
+  return text;
+}
+
 constexpr const char* kCostsFile = "costs.cache";
 
 std::shared_ptr<const hw::TableDevice> table_device(const config::HardwareOptions& options,
@@ -174,11 +182,19 @@ Context::Context(comm::Communicator& comm, const config::Config& config, fs::pat
                                    {"finetune.qat.batch", config.finetune.qat.batch}})
     validate(batch <= data->train_count(), ErrorKind::usage,
              "{} is {} (there are {} training images) choose a smaller one", key, batch, data->train_count());
-  const std::string program = version();
-  fingerprint = fmt::format("{}data.hash={}\nversion={}\n", config::fingerprint(config), hex(data->hash()),
-                            program.substr(0, program.find('+')));
-  if (config.hardware.device == "lut") fingerprint += "hardware.table=" + costs.device().describe() + "\n";
+  fingerprint = fingerprint_of(*this);
 }
+
+Context::Context(const Context& other, const config::Config& config, fs::path out)
+    : comm(other.comm),
+      config(config),
+      out(std::move(out)),
+      from(other.from),
+      space(config.space),
+      costs(make_costs(config, space, other.out)),
+      budgets(other.budgets),
+      data(other.data),
+      fingerprint(fingerprint_of(*this)) {}
 
 namespace {
 

@@ -36,7 +36,7 @@ struct Context {
   space::SearchSpace space;
   hw::CostModel costs;
   std::vector<search::Budget> budgets;
-  std::unique_ptr<data::Dataset> data;
+  std::shared_ptr<const data::Dataset> data;
   std::string fingerprint;
   std::string stage;
   /// What this stage counted and timed, by name; the root's goes into stages.json, where scaling studies read
@@ -44,6 +44,8 @@ struct Context {
   mutable std::map<std::string, double> work;
 
   Context(comm::Communicator& comm, const config::Config& config, fs::path out, fs::path from);
+  /// Of another run folder on the same data, whatever the configuration's seed; space and budgets as before.
+  Context(const Context& other, const config::Config& config, fs::path out);
 
   /// A stage begins, with an empty journal.
   void begin(const std::string& name);

@@ -205,10 +205,13 @@ void write_recipe(const Context& c, supernet::Supernet& net) {
   io::write_atomically(c.out / kRecipeFile, header_text(recipe_of(c, net)));
 }
 
+bool has_this_recipe(const fs::path& folder, const Context& c, supernet::Supernet& net) {
+  return fs::exists(folder / kRecipeFile) && read_recipe(folder).recipe == recipe_of(c, net).recipe;
+}
+
 bool inputs_have_this_recipe(const Context& c, supernet::Supernet& net) {
   for (const fs::path& folder : {c.out, c.from})
-    if (!folder.empty() && fs::exists(folder / kRecipeFile))
-      return read_recipe(folder).recipe == recipe_of(c, net).recipe;
+    if (!folder.empty() && fs::exists(folder / kRecipeFile)) return has_this_recipe(folder, c, net);
   return false;
 }
 

@@ -50,6 +50,8 @@ PairsFile label_recipe(const config::Config& config, const space::SearchSpace& s
                        const std::string& data_hash, const std::string& supernet_hash);
 /// pairs.txt, for pairs that this run measured.
 void write_recipe(const Context& context, supernet::Supernet& net);
+/// Does the folder say that its pairs have this run's recipe?
+bool has_this_recipe(const fs::path& folder, const Context& context, supernet::Supernet& net);
 /// Is the recipe of this run's input pairs its own, as far as it is known?
 bool inputs_have_this_recipe(const Context& context, supernet::Supernet& net);
 

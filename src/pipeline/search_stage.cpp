@@ -206,10 +206,12 @@ void Search::open_range() {
 }
 
 void Search::measure_elites() {
-  measure(candidates(), fmt::format("measuring elites of generation {}", islands_.generation()));
+  std::vector<Measured> batch = candidates();
+  const bool any = !batch.empty();
+  if (any) measure(std::move(batch), fmt::format("measuring elites of generation {}", islands_.generation()));
   measured_at_ = islands_.generation();
   open_range();
-  refit();
+  if (any) refit();
 }
 
 int Search::measured_from(const std::string& source) const {
