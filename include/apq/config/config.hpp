@@ -28,10 +28,10 @@ struct HardwareOptions {
 
 struct PairsOptions {
   int fp32 = 300;  ///< (architecture, float accuracy) pairs
-  std::int64_t fp32_images = 2000;
+  std::int64_t fp32_images = 5000;
   supernet::RecalibrationOptions recalibration;
   int int8 = 40;  ///< (architecture + bits, integer accuracy) pairs
-  std::int64_t int8_images = 2000;
+  std::int64_t int8_images = 5000;
   int noise = 0;             ///< int8 pairs that are measured twice
   supernet::QatOptions qat;  ///< of an int8 pair and of a measured elite
 };

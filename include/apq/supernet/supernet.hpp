@@ -143,7 +143,7 @@ double validate(const nn::Network& network, const data::Dataset& data, std::int6
 std::vector<quant::LayerBits> layer_bits(const space::SearchSpace& space, const space::Genome& genome);
 
 struct QatOptions {
-  std::int64_t steps = 50;
+  std::int64_t steps = 200;
   int batch = 64;                ///< images per rank and step
   double learning_rate = 0.005;  ///< cosine to 0
   double momentum = 0.9;

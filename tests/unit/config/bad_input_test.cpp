@@ -147,7 +147,7 @@ const std::vector<Case> kCases = {
     {"WarmupBeyondEpochs", "supernet: {warmup_epochs: 20}\n", {"5:27: supernet.warmup_epochs is 20"}},
     {"MoreImagesThanHeldOut",
      "data: {validation: 100}\n",
-     {"pairs.fp32_images is 2000", "data.validation is 100"}},
+     {"pairs.fp32_images is 5000", "data.validation is 100"}},
     {"MoreImagesThanTheLimit",
      "data: {train_limit: 1000}\npairs: {recalibration: {images: 1001}}\n",
      {"6:33: pairs.recalibration.images is 1001", "5:21: pairs.qat.batch_statistics_images is 1024", "1000"}},
