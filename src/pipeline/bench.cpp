@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "apq/comm/agreement.hpp"
 #include "apq/core/error.hpp"
 #include "apq/core/progress.hpp"
 #include "apq/island/archipelago.hpp"
@@ -135,15 +136,19 @@ std::string bench_search(comm::Communicator& comm, const config::Config& config,
   evaluator.drawn = 0;
   comm.barrier();
   const Timer timer;
-  double agreeing = 0;  // on whether to stop, as a search does
+  comm::Agreement agreement(comm);  // on whether to stop, as a search does
+  double agreeing = 0;
   for (int g = 0; g < generations; ++g) {
     islands.step(evaluator);
     if (config.search.islands.asynchronous() || (g + 1) % island::kGenerationsPerAgreement != 0) continue;
-    const Timer agreement;
-    comm.max(0);
-    agreeing += agreement.seconds();
+    const Timer waiting;
+    agreement.next(0);
+    agreeing += waiting.seconds();
   }
-  if (config.search.islands.asynchronous()) islands.settle();
+  const Timer ending;
+  agreement.last();
+  islands.settle();
+  agreeing += ending.seconds();
   const double own = timer.seconds();
   comm.barrier();
   const double seconds = timer.seconds();
@@ -225,6 +230,7 @@ std::string bench_islands(comm::Communicator& comm, const config::Config& config
     island::Archipelago islands = world.islands(options, evolution);
     islands.initialise(evaluator);
     islands.step(evaluator);
+    islands.settle();
     const auto counted = sum(
         comm, {static_cast<double>(islands.effort().messages), static_cast<double>(islands.effort().bytes)});
     if (!comm.root()) continue;
