@@ -68,9 +68,11 @@ void Archipelago::depart() {
   const int me = comm_->rank();
   std::map<int, Writer> messages;  // by rank
   for (Island& island : islands_) {
+    const std::vector<int>& targets = targets_[static_cast<std::size_t>(island.id)];
+    if (targets.empty()) continue;
     island.departed = emigrants(island);
     std::set<int> ranks;
-    for (const int target : targets_[static_cast<std::size_t>(island.id)]) ranks.insert(host(target));
+    for (const int target : targets) ranks.insert(host(target));
     for (const int rank : ranks)
       if (rank != me)
         for (const Individuals& individuals : island.departed) write(messages[rank], individuals);
