@@ -256,6 +256,7 @@ void Search::advance(std::int64_t boundary) {
   const auto step = [&] {
     fault::point("generation");
     islands_.step(predicted_);
+    requests_.poll();
     heartbeat();
   };
   if (!c_.config.search.islands.asynchronous()) {

@@ -10,7 +10,7 @@
 namespace apq::comm {
 
 /// Agreements one after the other, each under way until the next is begun, so that no rank waits for another
-/// unless that is a whole period behind.
+/// unless that is a whole period behind, as long as all of them poll now and then.
 class Agreement {
  public:
   explicit Agreement(Communicator& comm) : comm_(&comm) {}
@@ -20,6 +20,11 @@ class Agreement {
     const std::int64_t outcome = last();
     under_way_ = comm_->max_later(value);
     return outcome;
+  }
+  /// Lets what is under way go on: on more than two ranks it takes a step of all of them for each doubling of
+  /// their number, and they take none while they compute.
+  void poll() {
+    if (under_way_) under_way_->here();
   }
   /// Waits for the outcome of what is under way; 0 when nothing is. Collective, and due at the end.
   std::int64_t last() {

@@ -268,7 +268,7 @@ TEST_F(ArchipelagoTest, AStateWithoutMigrantsOnTheirWayIsRefused) {
   const auto saved = run({2, "ring", 3, 4}, 2).save();
   io::Archive old;  // as programs wrote it whose migrants arrived at once
   old.put("shape", saved.text("shape"));
-  for (const std::string& island : {"island.0", "island.1"}) old.put(island, saved.bytes(island));
+  for (const char* island : {"island.0", "island.1"}) old.put(island, saved.bytes(island));
   try {
     make({2, "ring", 3, 4}).load(old);
     FAIL() << "no error";
