@@ -206,7 +206,8 @@ void describe(Visitor& v, search::EvolutionOptions& o) {
 void describe(Visitor& v, island::ArchipelagoOptions& o) {
   v.key(number("islands", 1, 65536, "", "hosted by the ranks in turn"), &o.islands);
   v.key(choice("topology", island::topologies(), "who sends migrants to whom"), &o.topology);
-  v.key(number("migration_interval", 0, 1e6, "generations", "between migrations; 0: never"),
+  v.key(number("migration_interval", 0, 1e6, "generations",
+               "between migrations, and that migrants are on their way; 0: never"),
         &o.migration_interval);
   v.key(
       flag(

@@ -55,8 +55,14 @@ Archipelago::Archipelago(comm::Communicator& comm, const space::SearchSpace& spa
   replacement_from_name(options_.replacement);
   for (int id = 0; id < options_.islands; ++id)
     targets_.push_back(neighbours(options_.topology, id, options_.islands, seed));
-  for (int id = comm.rank(); id < options_.islands; id += comm.size()) {
-    Island island{id, {}, {}};
+  for (int id = 0; id < options_.islands; ++id) {
+    if (host(id) != comm.rank()) {
+      const auto comes_here = [&](int target) { return host(target) == comm.rank(); };
+      if (std::ranges::any_of(targets_[static_cast<std::size_t>(id)], comes_here))
+        sources_[host(id)].push_back(id);
+      continue;
+    }
+    Island island{id, {}, {}, {}};
     for (std::size_t b = 0; b < budgets_.size(); ++b)
       island.populations.push_back(
           {search::make_algorithm(algorithm, space, budgets_[b], evolution, seed, population_key(id, b)),
@@ -85,6 +91,7 @@ void Archipelago::offer(Population& population, const Individuals& individuals, 
 
 void Archipelago::initialise(search::Evaluator& evaluator) {
   idle_generation_ = 0;
+  recall();
   std::vector<std::vector<space::Genome>> batches;
   for (Island& island : islands_)
     for (std::size_t b = 0; b < budgets_.size(); ++b)
@@ -123,12 +130,14 @@ void Archipelago::step(search::Evaluator& evaluator) {
     }
   ++idle_generation_;
   const double selected = timer.seconds();
-  const bool migrate = options_.migration_interval > 0 && (now + 1) % options_.migration_interval == 0;
+  const bool migration = options_.migration_interval > 0 && (now + 1) % options_.migration_interval == 0;
   if (options_.asynchronous()) {
-    if (migrate) send_migrants(due);
+    if (migration) send_migrants(due);
     receive_all();
-  } else if (migrate) {
-    exchange();
+  } else if (migration) {
+    migrate();
+  } else {
+    for (Parcel& parcel : parcels_) parcel.bytes->here();  // lets MPI go on
   }
   const double migrated = timer.seconds();
   for (Island* island : due) record(*island);
@@ -139,6 +148,7 @@ void Archipelago::step(search::Evaluator& evaluator) {
 }
 
 void Archipelago::rescore(search::Evaluator& evaluator) {
+  arrive();
   scorer_.forget();
   std::vector<std::vector<space::Genome>> batches;
   for (const Island& island : islands_)

@@ -60,6 +60,9 @@ std::vector<search::FrontMember> read_members(Reader& reader, const space::Searc
   return members;
 }
 
+/// Of a saved island: generation, migrants on their way, populations with their fronts, history.
+constexpr std::int64_t kLayout = 2;
+
 std::string island_name(int island) { return fmt::format("island.{}", island); }
 
 std::span<const std::uint8_t> as_octets(std::span<const std::byte> bytes) {
@@ -163,10 +166,13 @@ io::Archive Archipelago::save() {
   settle();
   io::Archive archive;
   archive.put("shape", shape());
+  archive.put("layout", kLayout);
   gather_islands(
       [&](Writer& writer, const Island& island) {
         Writer state;
         state.put(island.generation());
+        for (std::size_t b = 0; b < budgets_.size(); ++b)
+          write(state, island.departed.empty() ? Individuals() : island.departed[b]);
         for (const Population& population : island.populations) {
           write(state, population.algorithm->population());
           write(state, population.front.former());
@@ -189,14 +195,23 @@ void Archipelago::load(const io::Archive& archive) {
   validate(saved == shape(), ErrorKind::checkpoint,
            "the saved islands do not fit ({} were saved, {} are asked for) use the saved configuration",
            saved, shape());
+  validate(archive.has("layout") && archive.integer("layout") == kLayout, ErrorKind::checkpoint,
+           "the saved islands have no migrants on their way (another version of the program wrote them) "
+           "continue with that one, or start the search afresh in another folder");
+  recall();
   for (int i = 0; i < options_.islands; ++i) {
     const std::string name = island_name(i);
     const auto octets = archive.bytes(name);
     Reader reader(std::as_bytes(std::span(octets)), ErrorKind::checkpoint, name);
     const auto generation = reader.get<std::int64_t>();
     idle_generation_ = i == 0 ? generation : std::min(idle_generation_, generation);
+    Migrants departed;
+    for (std::size_t b = 0; b < budgets_.size(); ++b) departed.push_back(read(reader, *space_));
+    if (std::ranges::any_of(islands_, [&](const Island& island) { return goes_to(i, island.id); }))
+      arriving_.emplace(i, departed);
     const auto found = std::ranges::find(islands_, i, &Island::id);
     if (found == islands_.end()) continue;
+    found->departed = std::move(departed);
     for (Population& population : found->populations) {
       population.algorithm->restore(read(reader, *space_), generation);
       auto former = read_members(reader, *space_);

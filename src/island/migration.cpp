@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The apq authors
 #include <algorithm>
-#include <limits>
 #include <map>
 #include <set>
 #include <utility>
@@ -19,17 +18,17 @@ enum Kind : std::uint8_t { kMigrants, kInterrupt };
 
 }  // namespace
 
-Individuals Archipelago::residents(const Population& population) const {
-  return population.algorithm->emigrants(std::numeric_limits<int>::max());
-}
-
 Archipelago::Migrants Archipelago::emigrants(const Island& island) const {
   Select* select = selection_from_name(options_.selection);
   Migrants migrants;
   for (std::size_t b = 0; b < budgets_.size(); ++b) {
     RandomStream random(seed_, Purpose::migration, population_key(island.id, b),
                         static_cast<std::uint64_t>(island.generation()));
-    migrants.push_back(select(residents(island.populations[b]), options_.migrants, random));
+    const search::Algorithm& algorithm = *island.populations[b].algorithm;
+    const auto holds = [&](const search::Individual& i) { return algorithm.budget().holds(i.score); };
+    const std::span<const search::Individual> all = algorithm.population();  // over the budget: last
+    const auto residents = std::ranges::find_if_not(all, holds) - all.begin();
+    migrants.push_back(select(all.first(static_cast<std::size_t>(residents)), options_.migrants, random));
   }
   return migrants;
 }
@@ -59,41 +58,61 @@ void Archipelago::send(const comm::Bytes& bytes, int to, int tag) {
   effort_.bytes += static_cast<std::int64_t>(bytes.size());
 }
 
-// All emigrants leave before any arrives, and one message goes from a rank to every other that hosts one of
-// their destinations. Who hosts an island, and whose message comes first, does not matter.
-void Archipelago::exchange() {
+void Archipelago::migrate() {
+  arrive();
+  depart();
+}
+
+// One message goes from a rank to every other that hosts one of its emigrants' destinations.
+void Archipelago::depart() {
   const int me = comm_->rank();
-  std::map<int, Migrants> arrivals;  // by source island
-  std::map<int, Writer> messages;    // by rank
-  for (const Island& island : islands_) {
-    Migrants migrants = emigrants(island);
+  std::map<int, Writer> messages;  // by rank
+  for (Island& island : islands_) {
+    const std::vector<int>& targets = targets_[static_cast<std::size_t>(island.id)];
+    if (targets.empty()) continue;
+    island.departed = emigrants(island);
     std::set<int> ranks;
-    for (const int target : targets_[static_cast<std::size_t>(island.id)]) ranks.insert(host(target));
+    for (const int target : targets) ranks.insert(host(target));
     for (const int rank : ranks)
       if (rank != me)
-        for (const Individuals& individuals : migrants) write(messages[rank], individuals);
-    if (ranks.contains(me)) arrivals.emplace(island.id, std::move(migrants));
+        for (const Individuals& individuals : island.departed) write(messages[rank], individuals);
+    if (ranks.contains(me)) arriving_.emplace(island.id, island.departed);
   }
   for (auto& [rank, writer] : messages) send(writer.take(), rank, kExchangeTag);
+  for (const auto& [rank, sources] : sources_)
+    parcels_.push_back({rank, comm_->receive_later(rank, kExchangeTag)});
+}
 
-  std::map<int, std::vector<int>> expected;  // islands that send here, by their rank
-  for (int source = 0; source < options_.islands; ++source)
-    if (host(source) != me &&
-        std::ranges::any_of(targets_[static_cast<std::size_t>(source)], [&](int t) { return host(t) == me; }))
-      expected[host(source)].push_back(source);
-  for (const auto& [rank, sources] : expected) {
-    const comm::Bytes bytes = comm_->receive(rank, kExchangeTag);
+void Archipelago::unpack() {
+  for (const Parcel& parcel : parcels_) {
+    const comm::Bytes bytes = parcel.bytes->get();
     Reader reader(bytes, ErrorKind::environment, "a message of migrants");
-    for (const int source : sources) {
-      Migrants& migrants = arrivals[source];
+    for (const int source : sources_.at(parcel.from)) {
+      Migrants& migrants = arriving_[source];
       for (std::size_t b = 0; b < budgets_.size(); ++b) migrants.push_back(read(reader, *space_));
     }
     reader.require(reader.done(), "bytes are left over");
   }
-  for (const auto& [source, migrants] : arrivals)
-    for (Island& island : islands_)
-      if (std::ranges::binary_search(targets_[static_cast<std::size_t>(source)], island.id))
-        immigrate(island, source, migrants);
+  parcels_.clear();
+}
+
+// Who hosts an island, and whose message came first, does not matter.
+void Archipelago::arrive() {
+  unpack();
+  for (const auto& [source, migrants] : arriving_) admit(source, migrants);
+  recall();
+}
+
+/// Nobody is on the way any more, and nobody arrives.
+void Archipelago::recall() {
+  unpack();
+  arriving_.clear();
+  for (Island& island : islands_) island.departed.clear();
+}
+
+void Archipelago::admit(int source, const Migrants& migrants) {
+  for (Island& island : islands_)
+    if (goes_to(source, island.id)) immigrate(island, source, migrants);
 }
 
 void Archipelago::send_migrants(const std::vector<Island*>& islands) {
@@ -118,10 +137,7 @@ void Archipelago::send_migrants(const std::vector<Island*>& islands) {
     send(writer.take(), rank, kAsynchronousTag);
     ++sent_[static_cast<std::size_t>(rank)];
   }
-  for (const auto& [source, migrants] : at_home)
-    for (Island& island : islands_)
-      if (std::ranges::binary_search(targets_[static_cast<std::size_t>(source)], island.id))
-        immigrate(island, source, migrants);
+  for (const auto& [source, migrants] : at_home) admit(source, migrants);
 }
 
 void Archipelago::receive(const comm::Communicator::Message& message) {
@@ -136,9 +152,7 @@ void Archipelago::receive(const comm::Communicator::Message& message) {
     reader.require(source >= 0 && source < options_.islands, "there is no such island");
     Migrants migrants;
     for (std::size_t b = 0; b < budgets_.size(); ++b) migrants.push_back(read(reader, *space_));
-    for (Island& island : islands_)
-      if (std::ranges::binary_search(targets_[static_cast<std::size_t>(source)], island.id))
-        immigrate(island, source, migrants);
+    admit(source, migrants);
   }
 }
 
@@ -163,7 +177,10 @@ bool Archipelago::interrupted(bool wants) {
 }
 
 void Archipelago::settle() {
-  if (!options_.asynchronous()) return;
+  if (!options_.asynchronous()) {
+    unpack();
+    return;
+  }
   Writer writer;
   for (const std::int64_t count : sent_) writer.put(count);
   const auto counts = comm_->all_gather(writer.take());

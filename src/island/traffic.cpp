@@ -17,11 +17,12 @@ Traffic model_traffic(const std::string& topology, int islands, int ranks, std::
   std::set<std::tuple<int, int, int>> parcels;  // from rank, to rank, island whose migrants it carries
   std::set<std::pair<int, int>> messages;
   for (int island = 0; island < islands; ++island)
-    for (const int target : neighbours(topology, island, islands, seed))
-      if (island % ranks != target % ranks) {
-        parcels.emplace(island % ranks, target % ranks, island);
-        messages.emplace(island % ranks, target % ranks);
-      }
+    for (const int target : neighbours(topology, island, islands, seed)) {
+      const int from = host_of(island, ranks), to = host_of(target, ranks);
+      if (from == to) continue;
+      parcels.emplace(from, to, island);
+      messages.emplace(from, to);
+    }
   std::vector<std::int64_t> messages_of(static_cast<std::size_t>(ranks)), parcels_of(messages_of);
   for (const auto& [from, to] : messages) ++messages_of[static_cast<std::size_t>(from)];
   for (const auto& [from, to, island] : parcels) ++parcels_of[static_cast<std::size_t>(from)];

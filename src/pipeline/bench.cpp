@@ -3,8 +3,10 @@
 #include "apq/pipeline/bench.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "apq/comm/agreement.hpp"
 #include "apq/core/error.hpp"
 #include "apq/core/progress.hpp"
 #include "apq/island/archipelago.hpp"
@@ -135,15 +137,20 @@ std::string bench_search(comm::Communicator& comm, const config::Config& config,
   evaluator.drawn = 0;
   comm.barrier();
   const Timer timer;
-  double agreeing = 0;  // on whether to stop, as a search does
+  comm::Agreement agreement(comm);  // on whether to stop, as a search does
+  double agreeing = 0;
   for (int g = 0; g < generations; ++g) {
     islands.step(evaluator);
-    if (config.search.islands.asynchronous() || (g + 1) % island::kGenerationsPerAgreement != 0) continue;
-    const Timer agreement;
-    comm.max(0);
-    agreeing += agreement.seconds();
+    if (config.search.islands.asynchronous()) continue;
+    const Timer waiting;
+    agreement.poll();
+    if ((g + 1) % island::kGenerationsPerAgreement == 0) agreement.next(0);
+    agreeing += waiting.seconds();
   }
-  if (config.search.islands.asynchronous()) islands.settle();
+  const Timer ending;
+  agreement.last();
+  islands.settle();
+  agreeing += ending.seconds();
   const double own = timer.seconds();
   comm.barrier();
   const double seconds = timer.seconds();
@@ -152,6 +159,7 @@ std::string bench_search(comm::Communicator& comm, const config::Config& config,
   const double vary = after.vary - before.vary - evaluator.sampled_seconds;
   const double remember = after.score - before.score - evaluator.predict_seconds - evaluator.cost_seconds;
   const double communicate = after.communicate - before.communicate + agreeing;
+  const auto busiest = static_cast<double>(comm.max(std::llround(1e9 * (own - communicate)))) * 1e-9;
   const auto all = sum(
       comm, {static_cast<double>(islands.scorer().scored() - scored_before),
              static_cast<double>(islands.scorer().remembered() - known_before),
@@ -166,24 +174,26 @@ std::string bench_search(comm::Communicator& comm, const config::Config& config,
   for (std::size_t i = 0; i < std::size(names); ++i) phases[names[i]] = all[4 + i] / total;
   const double hidden = config.predictor.hidden;
   const double flop = scored * 4 * hidden * hidden * config.predictor.members;
-  const Json result{{"ranks", comm.size()},
-                    {"threads", config.threads},
-                    {"algorithm", config.search.algorithm},
-                    {"mode", config.search.islands.mode},
-                    {"islands", config.search.islands.islands},
-                    {"budgets", world.budgets.size()},
-                    {"inference", config.predictor.inference},
-                    {"generations", generations},
-                    {"seconds", seconds},
-                    {"scored_per_s", scored / seconds},
-                    {"costed_per_s", (drawn + scored) / seconds},
-                    {"generated_per_s", drawn / seconds},
-                    {"known_already_per_s", known / seconds},
-                    {"product_gflop_per_s", flop / seconds / 1e9},
-                    {"share_of_time", phases},
-                    {"messages", all[10]},
-                    {"message_bytes", all[11]},
-                    {"precisions", inference_table(config, world.space)}};
+  const Json result{
+      {"ranks", comm.size()},
+      {"threads", config.threads},
+      {"algorithm", config.search.algorithm},
+      {"mode", config.search.islands.mode},
+      {"islands", config.search.islands.islands},
+      {"budgets", world.budgets.size()},
+      {"inference", config.predictor.inference},
+      {"generations", generations},
+      {"seconds", seconds},
+      {"scored_per_s", scored / seconds},
+      {"costed_per_s", (drawn + scored) / seconds},
+      {"generated_per_s", drawn / seconds},
+      {"known_already_per_s", known / seconds},
+      {"product_gflop_per_s", flop / seconds / 1e9},
+      {"share_of_time", phases},
+      {"busiest_rank", busiest * comm.size() / (total - all[9])},  // its computing over the mean
+      {"messages", all[10]},
+      {"message_bytes", all[11]},
+      {"precisions", inference_table(config, world.space)}};
   if (json) return result.dump(1);
 
   std::string text = fmt::format(
@@ -196,7 +206,9 @@ std::string bench_search(comm::Communicator& comm, const config::Config& config,
       known / seconds);
   for (const auto& [name, share] : phases.items())
     text += fmt::format("{:11} {:6.2f} % of the time\n", name, 100 * share.get<double>());
-  text += fmt::format("messages    {:.0f}, {:.0f} bytes\n", all[10], all[11]);
+  text += fmt::format(
+      "the busiest rank computes {:.3f} times as long as the mean\nmessages    {:.0f}, {:.0f} bytes\n",
+      result["busiest_rank"].get<double>(), all[10], all[11]);
   for (const auto& [name, figures] : result["precisions"].items())
     text += fmt::format(
         "{:5} inference: Kendall tau {:.5f} and Spearman {:.6f} against fp32, {:.0f} genomes/s "
@@ -225,6 +237,7 @@ std::string bench_islands(comm::Communicator& comm, const config::Config& config
     island::Archipelago islands = world.islands(options, evolution);
     islands.initialise(evaluator);
     islands.step(evaluator);
+    islands.settle();
     const auto counted = sum(
         comm, {static_cast<double>(islands.effort().messages), static_cast<double>(islands.effort().bytes)});
     if (!comm.root()) continue;

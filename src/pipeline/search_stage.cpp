@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "apq/comm/agreement.hpp"
 #include "apq/core/error.hpp"
 #include "apq/core/fault.hpp"
 #include "apq/core/log.hpp"
@@ -32,7 +33,8 @@ class Search {
         int8_(c.space, true, c.config.predictor, c.config.seed),
         predicted_(int8_, c.costs),
         islands_(c.comm, c.space, c.budgets, make_evolution(c.config.search), c.config.search.islands,
-                 c.config.seed, c.config.search.algorithm) {}
+                 c.config.seed, c.config.search.algorithm),
+        requests_(c.comm) {}
 
   void run();
 
@@ -49,6 +51,7 @@ class Search {
   void refit();
   void advance(std::int64_t boundary);
   std::int64_t agreed_generation();
+  std::int64_t agreed_request();
   std::vector<Measured> candidates();
   void measure(std::vector<Measured> batch, const std::string& title);
   void write_results();
@@ -59,6 +62,7 @@ class Search {
   predictor::Predictor fp32_, int8_;
   eval::PredictedEvaluator predicted_;
   island::Archipelago islands_;
+  comm::Agreement requests_;
   std::vector<Measured> samples_, measured_;
   std::string quality_;                     ///< predictor.json
   std::int64_t measured_at_ = 0;            ///< generation of the last measurement
@@ -254,6 +258,7 @@ void Search::advance(std::int64_t boundary) {
   const auto step = [&] {
     fault::point("generation");
     islands_.step(predicted_);
+    requests_.poll();
     heartbeat();
   };
   if (!c_.config.search.islands.asynchronous()) {
@@ -273,6 +278,20 @@ void Search::advance(std::int64_t boundary) {
 std::int64_t Search::agreed_generation() {
   if (!c_.config.search.islands.asynchronous()) return islands_.generation();
   return -c_.comm.max(-islands_.generation());
+}
+
+/// What somebody asks all ranks for, the more urgent the larger.
+enum Request : std::int64_t { kNothing, kCheckpoint, kStop };
+
+/// Asked for at the call before, so that synchronous islands need not wait for each other; asynchronous ones
+/// have come together because of it. Collective.
+std::int64_t Search::agreed_request() {
+  Request own = kNothing;
+  if (c_.comm.root() && c_.checkpoint_due_here()) own = kCheckpoint;
+  if (stop::stop_requested()) own = kStop;
+  const std::int64_t before = requests_.next(own);
+  const bool now = c_.config.search.islands.asynchronous() || before == kStop;
+  return now ? std::max(before, requests_.last()) : before;
 }
 
 void Search::run() {
@@ -301,10 +320,11 @@ void Search::run() {
     const std::int64_t next = (generation / options.evaluation_interval + 1) * options.evaluation_interval;
     advance(std::min<std::int64_t>(next, options.generations));
     progress.update(islands_.generation());
-    const bool stop = c_.stop_agreed();
-    if (c_.checkpoint_due() || stop) save(true);
-    if (stop) c_.stop_early();
+    const std::int64_t request = agreed_request();
+    if (request != kNothing) save(true);
+    if (request == kStop) c_.stop_early();
   }
+  requests_.last();
   progress.finish();
   if (options.random_baseline && measured_from("random") == 0) measure_random();
   if (options.uniform_baseline && measured_from("uniform") == 0) measure_uniform();

@@ -87,7 +87,6 @@ Run read_run(const fs::path& folder) {
     work.serial_seconds = count("serial_seconds");
     if (work.name == "search") {
       work.islands = config.search.islands.islands;
-      work.generations = config.search.generations;
       work.batches = work.refits + config.search.random_baseline + config.search.uniform_baseline;
     } else if (work.name == "collect") {
       work.batches = config.pairs.noise > 0 ? 3 : 2;
@@ -334,7 +333,7 @@ std::string markdown(const Study& study, const std::vector<Run>& runs) {
       "\n## Model\n\n"
       "Measured on one rank: the compute time of a training step, of one network measured, of the islands, "
       "and what rank 0\n"
-      "does alone. Counted: steps, bytes of gradients, networks, batches, generations, refits. Measured {}: "
+      "does alone. Counted: steps, bytes of gradients, networks, batches, refits. Measured {}: "
       "a sum over two\n"
       "ranks takes {:.1f} us for 8 bytes and {:.0f} us for {:.0f} KiB ({:.2f} GB/s). From these:\n\n"
       "- a sum of n bytes over P ranks: ceil(log2 P) x (8-byte sum) + 2 (P - 1) / P x (rest of the two-rank "
@@ -342,7 +341,7 @@ std::string markdown(const Study& study, const std::vector<Run>& runs) {
       "- training: round(steps / P) x (step + sum of gradients + 1/16 agreement);\n"
       "- measuring networks: per batch, ceil(networks / P) x (time of one); rank 0 hands each out in one "
       "message time;\n"
-      "- islands: ceil(islands / P) x (time of one); two agreements per 10 generations;\n"
+      "- islands: ceil(islands / P) x (time of one); nobody waits for agreements;\n"
       "- fits of the predictor: ceil(members / P) x (time of one member).\n\n"
       "Not in it: noise, networks that take unequally long, contention for a shared network or file system. "
       "One node's\n"

@@ -6,8 +6,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "apq/island/archipelago.hpp"
-
 namespace apq::report {
 namespace {
 
@@ -76,8 +74,7 @@ Prediction predict(const PhaseWork& work, const TwoRankSums& network, double ran
     terms["compute"] += evolve * grown / ranks * slower;
     terms["too few islands"] =
         evolve / work.islands * (std::ceil(islands / ranks) - islands / ranks) * slower;
-    terms["agreement of all ranks"] =
-        (2 * work.generations / island::kGenerationsPerAgreement + 4 * work.refits) * agreement;
+    terms["agreement of all ranks"] = 4 * work.refits * agreement;  // those of the loop nobody waits for
   } else {
     terms["serial part on rank 0"] += std::max(0.0, compute);  // reading and writing
   }

@@ -25,7 +25,6 @@ struct PhaseWork {
   double members = 1;         ///< of the predictor
   double refit_seconds = 0;   ///< of all of them
   double islands = 0;         ///< populations; what is left of the time is theirs
-  double generations = 0;     ///< after every few of which all ranks agree whether to go on
   double serial_seconds = 0;  ///< on rank 0 alone, besides refits
 };
 

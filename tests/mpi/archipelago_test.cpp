@@ -76,10 +76,23 @@ TEST_P(ArchipelagoMpi, AStateSavedOnSomeRanksContinuesOnAnyOther) {
   EXPECT_EQ(frame(then_alone), expected);
 }
 
+TEST_P(ArchipelagoMpi, ScoringAgainWhileMigrantsAreOnTheirWayGivesTheBytesOfOneRank) {
+  Archipelago together = make(*world), single = make(*alone_);
+  test::SeparableEvaluator other(space_, 77);
+  for (Archipelago* archipelago : {&together, &single}) {
+    archipelago->initialise(evaluator_);
+    run(*archipelago, 9);
+    archipelago->rescore(other);
+    for (int g = 0; g < 7; ++g) archipelago->step(other);
+  }
+  EXPECT_EQ(frame(together), frame(single));
+}
+
 TEST_P(ArchipelagoMpi, MessagesAreThoseTheModelSays) {
   Archipelago together = make(*world);
   together.initialise(evaluator_);
   run(together, 8);  // two migrations
+  together.settle();
   std::vector<double> counted{static_cast<double>(together.effort().messages),
                               static_cast<double>(together.effort().bytes)};
   world->sum(std::span<double>(counted));

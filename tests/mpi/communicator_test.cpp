@@ -6,6 +6,7 @@
 
 #include <thread>
 
+#include "apq/comm/agreement.hpp"
 #include "apq/core/error.hpp"
 #include "apq/core/progress.hpp"
 #include "mpi/mpi_main.hpp"
@@ -104,6 +105,44 @@ TEST(Mpi, MessagesKeepTheirOrderWithinATagAndTagsAreApart) {
   for (int i = 0; i < 20; ++i) EXPECT_EQ(world->receive(previous, 2), pattern(1, i));
   for (int i = 0; i < 20; ++i)
     EXPECT_EQ(world->receive(previous, 1), pattern(static_cast<std::size_t>(i) * 1000, i));
+}
+
+TEST(Mpi, MessagesToBeReceivedLaterAreWhole) {
+  const int next = (world->rank() + 1) % world->size();
+  const int previous = (world->rank() + world->size() - 1) % world->size();
+  for (const bool polls : {false, true})
+    for (const std::size_t size : kSizes) {
+      const auto message = world->receive_later(previous, 5);
+      world->send(pattern(size, world->rank()), next, 5);
+      while (polls && !message->here()) {
+      }
+      EXPECT_EQ(message->get(), pattern(size, previous)) << size;
+    }
+}
+
+TEST(Mpi, AnAgreementIsKnownAtTheNextAndOtherCollectivesMayComeBetween) {
+  Agreement agreement(*world);
+  for (int i = 1; i <= 20; ++i) {
+    const int asks = i % world->size();
+    EXPECT_EQ(agreement.next(world->rank() == asks ? i : 0), i - 1);
+    EXPECT_EQ(world->max(world->rank()), world->size() - 1);
+  }
+  EXPECT_EQ(agreement.last(), 20);
+  EXPECT_EQ(agreement.last(), 0);
+}
+
+TEST(Mpi, NobodyWaitsForARankThatIsLessThanOneAgreementBehind) {
+  Agreement agreement(*world);
+  agreement.next(0);
+  for (int i = 0; i < 300; ++i) {
+    agreement.poll();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  const Timer timer;
+  if (world->root()) std::this_thread::sleep_for(std::chrono::seconds(2));
+  agreement.next(1);
+  EXPECT_TRUE(world->root() || timer.seconds() < 1.9) << timer.seconds();
+  EXPECT_EQ(agreement.last(), 1);
 }
 
 TEST(Mpi, TheCounterHandsOutEveryNumberOnce) {

@@ -15,6 +15,17 @@ namespace apq::comm {
 
 using Bytes = std::vector<std::byte>;
 
+/// What was begun and ends later. On several ranks it must be waited for unless the job is aborted.
+template <class T>
+class Later {
+ public:
+  virtual ~Later() = default;
+  /// Whether it is here; never waits, and lets what is under way go on.
+  virtual bool here() = 0;
+  /// Waits for it; to be called once.
+  virtual T get() = 0;
+};
+
 /// The few collective and point-to-point operations the program needs, with full semantics on one process.
 /// All calls are made from the main thread (FUNNELED). Collectives must be called by all ranks in the same
 /// order. Errors throw Error(environment) with the reason of the MPI library; who cannot go on must abort(),
@@ -35,10 +46,15 @@ class Communicator {
   virtual void sum(std::span<float> values) = 0;
   virtual void sum(std::span<double> values) = 0;
   virtual std::int64_t max(std::int64_t value) = 0;
+  /// The same while the ranks go on; collectives are begun in the same order everywhere.
+  virtual std::unique_ptr<Later<std::int64_t>> max_later(std::int64_t value) = 0;
   /// Copies and returns at once, so all ranks may send before they receive. Messages of one sender and tag
   /// arrive in order.
   virtual void send(std::span<const std::byte> bytes, int to, int tag) = 0;
   virtual Bytes receive(int from, int tag) = 0;
+  /// The same while the caller goes on. Nothing else may be received from this sender with this tag before it
+  /// is here.
+  virtual std::unique_ptr<Later<Bytes>> receive_later(int from, int tag) = 0;
   /// From whoever's message with this tag comes next; `try_receive` is empty when none is here yet.
   struct Message {
     int from = 0;

@@ -2,7 +2,9 @@
 // SPDX-FileCopyrightText: The apq authors
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -10,20 +12,22 @@
 
 #include "apq/comm/communicator.hpp"
 #include "apq/io/archive.hpp"
+#include "apq/island/topology.hpp"
 #include "apq/search/algorithm.hpp"
 #include "apq/search/front.hpp"
 #include "apq/search/scorer.hpp"
 
 namespace apq::island {
 
-/// Generations of synchronous islands after which all ranks agree whether to stop or to save. More often,
-/// ranks would wait for whoever is late for a moment; migrations make them wait anyway.
+/// Generations of synchronous islands after which all ranks begin to agree whether to stop or to save; the
+/// outcome comes with the next such moment, so a request is met after at most twice as many. More often,
+/// ranks would wait for whoever is late for a moment.
 inline constexpr std::int64_t kGenerationsPerAgreement = 10;
 
 struct ArchipelagoOptions {
   int islands = 4;
   std::string topology = "ring";
-  int migration_interval = 10;  ///< generations between migrations; 0 = never
+  int migration_interval = 10;  ///< generations between migrations, and that migrants travel; 0 = never
   int migrants = 5;             ///< elites sent to each neighbour, per budget
   /// The range between a budget's floor and its limit is cut into one part per island, and island i searches
   /// below the top of part i, or wherever `open` puts it; otherwise all search within the limit.
@@ -35,7 +39,7 @@ struct ArchipelagoOptions {
 };
 std::vector<std::string> modes();
 
-/// One line of the search's history, per island, budget and generation (migration included).
+/// One line of the search's history, per island, budget and generation (arrived migrants included).
 struct HistoryRow {
   std::int64_t generation = 0;
   int island = 0;
@@ -65,11 +69,14 @@ struct Effort {
   std::int64_t bytes = 0;  ///< of their content
 };
 
-/// Islands of populations, one search algorithm per island and budget, hosted by ranks round robin (island i
-/// on rank i mod size). In synchronous mode results depend on the islands only, never on the ranks: migrants
-/// go from rank to rank along the topology and are applied in (generation, source island) order. In
-/// asynchronous mode nobody waits for anybody: migrants are taken in when they come, and islands may be at
-/// different generations.
+/// Islands of populations, one search algorithm per island and budget, hosted by ranks (host_of). In
+/// synchronous mode results depend on the islands only, never on the ranks: migrants chosen at one migration
+/// arrive at the next, before that one's are chosen, in the order of their islands, whether those are on one
+/// rank or not. So messages travel while ranks compute, and a rank waits only for one that is a whole
+/// interval behind. Migrants on their way belong to the state of their island. They arrive early when
+/// everybody is scored again; those on their way at the end of a search do not arrive, and nothing is lost:
+/// they are copies of residents. In asynchronous mode nobody waits for anybody: migrants are taken in when
+/// they come, and islands may be at different generations.
 class Archipelago {
  public:
   Archipelago(comm::Communicator& comm, const space::SearchSpace& space, std::vector<search::Budget> budgets,
@@ -87,14 +94,16 @@ class Archipelago {
   /// round <= rounds, at first the last; it must not fall below that of the present populations. Without
   /// effect when islands do not spread.
   void open(std::int64_t round, std::int64_t rounds);
-  /// Scores everybody again (after a new predictor).
+  /// Scores everybody again (after a new predictor). Migrants on their way arrive first, for scores of two
+  /// predictors cannot be compared. Collective.
   void rescore(search::Evaluator& evaluator);
   /// Of the islands farthest behind on this rank.
   std::int64_t generation() const;
 
   /// Asynchronous mode: whether any rank `wants` all to come together. Never waits.
   bool interrupted(bool wants);
-  /// Asynchronous mode: all migrants on their way arrive. Collective; before anything else that is.
+  /// No message between ranks is on its way any more: asynchronous migrants arrive, synchronous ones wait on
+  /// the rank of their destination. Collective; before anything else that is, and at the end.
   void settle();
 
   /// The best `count` individuals over all islands for each budget, without repeats, best first. Collective;
@@ -108,8 +117,9 @@ class Archipelago {
   /// All fronts, sorted by (budget, island), former members first. Collective; the same everywhere.
   std::vector<FrontRow> fronts();
 
-  /// State of all islands, the same on every rank. Collective. `load` accepts any number of ranks and throws
-  /// Error(checkpoint) when the islands or budgets are others.
+  /// State of all islands, migrants on their way included, the same on every rank. Collective. `load` accepts
+  /// any number of ranks and throws Error(checkpoint) when the islands or budgets are others, or when the
+  /// state is one of a program whose migrants arrived at once.
   io::Archive save();
   void load(const io::Archive& archive);
 
@@ -118,6 +128,8 @@ class Archipelago {
   const search::Scorer& scorer() const { return scorer_; }
 
  private:
+  /// The migrants of one island: [budget].
+  using Migrants = std::vector<std::vector<search::Individual>>;
   struct Population {
     std::unique_ptr<search::Algorithm> algorithm;
     search::Front front;
@@ -126,22 +138,34 @@ class Archipelago {
     int id = 0;
     std::vector<Population> populations;  ///< one per budget
     std::vector<HistoryRow> rows;
+    Migrants departed;  ///< from here and on their way; synchronous mode only
     std::int64_t generation() const { return populations.front().algorithm->generation(); }
   };
-  /// The migrants of one island: [budget].
-  using Migrants = std::vector<std::vector<search::Individual>>;
+  /// Migrants from another rank.
+  struct Parcel {
+    int from = 0;
+    std::unique_ptr<comm::Later<comm::Bytes>> bytes;
+  };
 
   double limit_of(const search::Budget& budget, int island, std::int64_t round, std::int64_t rounds) const;
   /// Tells the populations of an archipelago apart, whatever the number of islands and budgets.
   static std::uint64_t population_key(int island, std::size_t budget) {
     return static_cast<std::uint64_t>(island) << 32 | budget;
   }
-  int host(int island) const { return island % comm_->size(); }
-  std::vector<search::Individual> residents(const Population& population) const;
+  int host(int island) const { return host_of(island, comm_->size()); }
+  bool goes_to(int source, int island) const {
+    const std::vector<int>& targets = targets_[static_cast<std::size_t>(source)];
+    return std::ranges::binary_search(targets, island);
+  }
   Migrants emigrants(const Island& island) const;
   void immigrate(Island& island, int source, const Migrants& migrants) const;
   void send(const comm::Bytes& bytes, int to, int tag);
-  void exchange();
+  void migrate();
+  void depart();
+  void unpack();
+  void arrive();
+  void recall();
+  void admit(int source, const Migrants& migrants);
   void send_migrants(const std::vector<Island*>& islands);
   void receive(const comm::Communicator::Message& message);
   void receive_all();
@@ -162,9 +186,12 @@ class Archipelago {
   ArchipelagoOptions options_;
   std::uint64_t seed_;
   std::string algorithm_;
-  std::vector<std::vector<int>> targets_;  ///< of every island
-  std::vector<Island> islands_;            ///< those of this rank
-  std::int64_t idle_generation_ = 0;       ///< of a rank without islands
+  std::vector<std::vector<int>> targets_;    ///< of every island
+  std::map<int, std::vector<int>> sources_;  ///< islands elsewhere whose migrants come here, by their rank
+  std::vector<Island> islands_;              ///< those of this rank
+  std::int64_t idle_generation_ = 0;         ///< of a rank without islands
+  std::vector<Parcel> parcels_;              ///< on their way to this rank
+  std::map<int, Migrants> arriving_;         ///< on their way, but here already, by the island they come from
   search::Scorer scorer_;
   Effort effort_;
   std::vector<std::int64_t> sent_, received_;  ///< asynchronous messages to and from every rank

@@ -38,6 +38,102 @@ struct Outgoing {
   std::vector<MPI_Request> requests = {};
 };
 
+/// Requests and the memory they read and write. What is given up (on an error, before the job is aborted) is
+/// never freed: MPI may still write there.
+template <class State>
+class UnderWay {
+ public:
+  UnderWay() : state_(std::make_unique<State>()) {}
+  UnderWay(const UnderWay&) = delete;
+  UnderWay& operator=(const UnderWay&) = delete;
+  ~UnderWay() {
+    if (!state_->requests.empty()) static_cast<void>(state_.release());
+  }
+  State* operator->() const { return state_.get(); }
+
+  bool done() {
+    int all = 0;
+    APQ_MPI(MPI_Testall, as_int(state_->requests.size()), state_->requests.data(), &all, MPI_STATUSES_IGNORE);
+    if (all != 0) state_->requests.clear();
+    return all != 0;
+  }
+  void wait() {
+    APQ_MPI(MPI_Waitall, as_int(state_->requests.size()), state_->requests.data(), MPI_STATUSES_IGNORE);
+    state_->requests.clear();
+  }
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+/// A message as `send` splits it: its size, then its content.
+class Incoming final : public Later<Bytes> {
+ public:
+  Incoming(MPI_Comm world, int from, int tag) : world_(world), from_(from), tag_(tag) {
+    start(std::as_writable_bytes(std::span(&message_->size, 1)));
+  }
+
+  bool here() override {
+    if (!message_.done()) return false;
+    if (std::exchange(sized_, true)) return true;
+    receive_content();
+    return message_.done();
+  }
+
+  Bytes get() override {
+    const watchdog::Waiting waiting;
+    message_.wait();
+    if (!std::exchange(sized_, true)) {
+      receive_content();
+      message_.wait();
+    }
+    return std::move(message_->bytes);
+  }
+
+ private:
+  struct Message {
+    std::uint64_t size = 0;
+    Bytes bytes;
+    std::vector<MPI_Request> requests;
+  };
+
+  void start(std::span<std::byte> part) {
+    APQ_MPI(MPI_Irecv, part.data(), as_int(part.size()), MPI_BYTE, from_, tag_, world_,
+            &message_->requests.emplace_back());
+  }
+  void receive_content() {
+    message_->bytes.resize(message_->size);
+    for_each_chunk(std::span(message_->bytes), [&](std::span<std::byte> part) { start(part); });
+  }
+
+  MPI_Comm world_;
+  int from_, tag_;
+  bool sized_ = false;
+  UnderWay<Message> message_;
+};
+
+class Maximum final : public Later<std::int64_t> {
+ public:
+  Maximum(MPI_Comm world, std::int64_t value) {
+    reduced_->value = value;
+    APQ_MPI(MPI_Iallreduce, MPI_IN_PLACE, &reduced_->value, 1, MPI_INT64_T, MPI_MAX, world,
+            &reduced_->requests.emplace_back());
+  }
+  bool here() override { return reduced_.done(); }
+  std::int64_t get() override {
+    const watchdog::Waiting waiting;
+    reduced_.wait();
+    return reduced_->value;
+  }
+
+ private:
+  struct Value {
+    std::int64_t value = 0;
+    std::vector<MPI_Request> requests;
+  };
+  UnderWay<Value> reduced_;
+};
+
 class Mpi final : public Communicator {
  public:
   Mpi() {
@@ -101,6 +197,10 @@ class Mpi final : public Communicator {
     return value;
   }
 
+  std::unique_ptr<Later<std::int64_t>> max_later(std::int64_t value) override {
+    return std::make_unique<Maximum>(world_, value);
+  }
+
   // The size goes first; messages of one sender and tag do not overtake each other.
   void send(std::span<const std::byte> bytes, int to, int tag) override {
     forget_delivered();
@@ -123,6 +223,10 @@ class Mpi final : public Communicator {
     });
     forget_delivered();
     return bytes;
+  }
+
+  std::unique_ptr<Later<Bytes>> receive_later(int from, int tag) override {
+    return std::make_unique<Incoming>(world_, from, tag);
   }
 
   // Probing first: the size and the content of a message must come from one sender.

@@ -25,8 +25,10 @@ namespace apq::island {
 
 using Individuals = std::vector<search::Individual>;
 
+using Residents = std::span<const search::Individual>;
+
 /// At most `count` of the residents, who are all within their budget, best first.
-using Select = Individuals(const Individuals& residents, int count, RandomStream& random);
+using Select = Individuals(Residents residents, int count, RandomStream& random);
 /// Who competes for the places of a population: residents (best first) and immigrants, less those whose place
 /// an immigrant takes. `metric` orders individuals (search::better).
 using Replace = Individuals(const Individuals& residents, std::span<const search::Individual> immigrants,

@@ -6,7 +6,7 @@
 
 namespace apq::island {
 
-Individuals select_best(const Individuals& residents, int count, RandomStream&) {
+Individuals select_best(Residents residents, int count, RandomStream&) {
   const auto n = std::min(residents.size(), static_cast<std::size_t>(std::max(count, 0)));
   return {residents.begin(), residents.begin() + static_cast<std::ptrdiff_t>(n)};
 }

@@ -8,7 +8,7 @@
 namespace apq::island {
 
 // The best, and then again and again whoever of the better half differs most from all chosen so far.
-Individuals select_diverse(const Individuals& residents, int count, RandomStream&) {
+Individuals select_diverse(Residents residents, int count, RandomStream&) {
   const std::size_t half = (residents.size() + 1) / 2;
   std::vector<int> nearest(half, std::numeric_limits<int>::max());
   Individuals chosen;

@@ -8,7 +8,7 @@
 namespace apq::island {
 
 // The better of two drawn at random, who then is out of the draw.
-Individuals select_tournament(const Individuals& residents, int count, RandomStream& random) {
+Individuals select_tournament(Residents residents, int count, RandomStream& random) {
   std::vector<std::size_t> left(residents.size());
   std::iota(left.begin(), left.end(), std::size_t{0});
   Individuals chosen;

@@ -45,6 +45,15 @@ TEST(Serial, MessagesToItselfArriveInOrderPerTag) {
   EXPECT_EQ(comm->receive(0, 1), bytes("c"));
 }
 
+TEST(Serial, WhatEndsLaterIsHereAtOnce) {
+  const auto comm = make_serial();
+  const auto message = comm->receive_later(0, 1);
+  comm->send(bytes("a"), 0, 1);
+  EXPECT_TRUE(message->here());
+  EXPECT_EQ(message->get(), bytes("a"));
+  EXPECT_EQ(comm->max_later(-7)->get(), -7);
+}
+
 TEST(Serial, WhatWouldWaitForEverIsRefused) {
   const auto comm = make_serial();
   EXPECT_THROW(comm->receive(0, 1), Error);

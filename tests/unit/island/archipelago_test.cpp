@@ -130,33 +130,64 @@ TEST_F(ArchipelagoTest, WithoutMigrationIslandsDoNotDependOnEachOther) {
   }
 }
 
-TEST_F(ArchipelagoTest, MigrantsFollowTheTopology) {
-  const auto apart = run({4, "none", 1, 5}, 1).island_elites(40);
-  const auto ring = run({4, "ring", 1, 5}, 1).island_elites(40);
+/// [budget][island * 40 + k], as island_elites(40) has it.
+using Everybody = std::vector<std::vector<search::Individual>>;
+
+/// Whoever of four islands without migration and of the five best of the island before, at an earlier
+/// generation, is among the 40 best.
+Everybody with_migrants(const Everybody& apart, const Everybody& earlier) {
   const int metrics[] = {0, 1};
+  Everybody expected(2);
   for (std::size_t b = 0; b < 2; ++b)
     for (int island = 0; island < 4; ++island) {
-      const auto of = [&](int i) {
-        return std::vector<search::Individual>(apart[b].begin() + 40 * i, apart[b].begin() + 40 * (i + 1));
+      const auto of = [&](const Everybody& all, int i) {
+        return std::vector<search::Individual>(all[b].begin() + 40 * i, all[b].begin() + 40 * (i + 1));
       };
-      auto expected = of(island);  // and the five best of the island before
+      auto population = of(apart, island);
       std::set<space::Genome> known;
-      for (const auto& i : expected) known.insert(i.genome);
-      const auto source = of((island + 3) % 4);
+      for (const auto& i : population) known.insert(i.genome);
+      const auto source = of(earlier, (island + 3) % 4);
       for (int k = 0; k < 5; ++k)
-        if (known.insert(source[k].genome).second) expected.push_back(source[k]);
-      std::ranges::sort(expected,
+        if (known.insert(source[k].genome).second) population.push_back(source[k]);
+      std::ranges::sort(population,
                         [&](const auto& x, const auto& y) { return search::better(x, y, metrics[b]); });
-      expected.resize(40);
-      const std::vector<search::Individual> got(ring[b].begin() + 40 * island,
-                                                ring[b].begin() + 40 * (island + 1));
-      EXPECT_EQ(encode(got), encode(expected)) << island;
+      expected[b].insert(expected[b].end(), population.begin(), population.begin() + 40);
     }
+  return expected;
+}
+
+void expect_equal(const Everybody& got, const Everybody& expected) {
+  ASSERT_EQ(got.size(), expected.size());
+  for (std::size_t b = 0; b < got.size(); ++b) EXPECT_EQ(encode(got[b]), encode(expected[b])) << b;
+}
+
+TEST_F(ArchipelagoTest, MigrantsFollowTheTopologyAndArriveOneIntervalLater) {
+  for (const int interval : {1, 3}) {
+    const ArchipelagoOptions apart{4, "none", interval, 5}, ring{4, "ring", interval, 5};
+    const auto earlier = run(apart, interval).island_elites(40);
+    expect_equal(run(ring, 2 * interval - 1).island_elites(40),
+                 run(apart, 2 * interval - 1).island_elites(40));
+    expect_equal(run(ring, 2 * interval).island_elites(40),
+                 with_migrants(run(apart, 2 * interval).island_elites(40), earlier));
+  }
 }
 
 TEST_F(ArchipelagoTest, MigrationHappensOnlyWhenDue) {
   EXPECT_EQ(frame(run({4, "ring", 5, 5}, 4)), frame(run({4, "none", 5, 5}, 4)));
-  EXPECT_NE(frame(run({4, "ring", 5, 5}, 5)), frame(run({4, "none", 5, 5}, 5)));
+  EXPECT_NE(frame(run({4, "ring", 5, 5}, 5)), frame(run({4, "none", 5, 5}, 5)));  // some are on their way
+}
+
+TEST_F(ArchipelagoTest, MigrantsOnTheirWayArriveBeforeEverybodyIsScoredAgain) {
+  const auto apart = run({4, "none", 3, 5}, 5).island_elites(40);
+  const auto earlier = run({4, "none", 3, 5}, 3).island_elites(40);
+  Archipelago archipelago = run({4, "ring", 3, 5}, 5);
+  archipelago.rescore(evaluator_);
+  expect_equal(archipelago.island_elites(40), with_migrants(apart, earlier));
+  archipelago.step(evaluator_);  // the next leave, and nobody arrives twice
+  const auto saved = frame(std::move(archipelago));
+  Archipelago resumed = make({4, "ring", 3, 5});
+  resumed.load(io::Archive::from_frame(saved, "search", "memory"));
+  EXPECT_EQ(frame(std::move(resumed)), saved);
 }
 
 TEST_F(ArchipelagoTest, ElitesAreTheBestOfAllIslandsWithoutRepeats) {
@@ -231,6 +262,20 @@ TEST_F(ArchipelagoTest, AStateOfOtherIslandsOrBudgetsIsRefused) {
   EXPECT_TRUE(refuses(make({5, "ring", 3, 4})));
   EXPECT_TRUE(refuses(make({4, "ring", 3, 4}, 51)));
   EXPECT_FALSE(refuses(make({4, "torus", 9, 1})));
+}
+
+TEST_F(ArchipelagoTest, AStateWithoutMigrantsOnTheirWayIsRefused) {
+  const auto saved = run({2, "ring", 3, 4}, 2).save();
+  io::Archive old;  // as programs wrote it whose migrants arrived at once
+  old.put("shape", saved.text("shape"));
+  for (const char* island : {"island.0", "island.1"}) old.put(island, saved.bytes(island));
+  try {
+    make({2, "ring", 3, 4}).load(old);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::checkpoint);
+    EXPECT_NE(std::string(error.what()).find("migrants"), std::string::npos) << error.what();
+  }
 }
 
 TEST_F(ArchipelagoTest, OptionsThatMakeNoSenseAreUsageErrors) {

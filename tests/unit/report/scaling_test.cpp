@@ -43,8 +43,7 @@ TEST(ScalingModel, OnOneRankItIsTheMeasuredTime) {
                          .batches = 4,
                          .refits = 3,
                          .refit_seconds = 4,
-                         .islands = 4,
-                         .generations = 50};
+                         .islands = 4};
   const PhaseWork predictor{.name = "predictor", .seconds = 5};
   for (const PhaseWork& work : {training, pairs, search, predictor})
     for (const bool weak : {false, true})
@@ -74,7 +73,7 @@ TEST(ScalingModel, TrainingIsBoundByTheSumOfGradientsOnASlowNetwork) {
 }
 
 TEST(ScalingModel, MoreRanksThanIslandsIdle) {
-  const PhaseWork search{.name = "search", .seconds = 4, .islands = 4, .generations = 10};
+  const PhaseWork search{.name = "search", .seconds = 4, .islands = 4};
   EXPECT_NEAR(predict(search, kNetwork, 8, false).terms.at("compute"), 0.5, 1e-9);
   EXPECT_NEAR(predict(search, kNetwork, 8, false).terms.at("too few islands"), 0.5, 1e-9);
   EXPECT_NEAR(predict(search, kNetwork, 8, true).terms.at("too few islands"), 0, 1e-9);
