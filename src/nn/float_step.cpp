@@ -171,13 +171,13 @@ class BottleneckStep final : public FloatStep {
   void pack(float* memory) override {
     for (Affine* affine : {&expanded_, &filtered_, &projected_}) affine->fill(epsilon_);
     weights_ = memory;
-    for (int first = 0; first < expand_.cout; first += kChunk) pack_chunk(kChunkat(first));
+    for (int first = 0; first < expand_.cout; first += kChunk) pack_chunk(chunk_at(first));
   }
 
   void run(const float* in, float* out, int images, Range lines, float* scratch, Laps& laps) const override {
     laps.begin();
     for (int first = 0; first < expand_.cout; first += kChunk) {
-      const Chunk chunk = kChunkat(first);
+      const Chunk chunk = chunk_at(first);
       std::fill_n(scratch, chunk.width * ring_line() * kernel(), 0.0f);
       for (int n = 0; n < images; ++n)
         run_chunk(chunk, in + n * elements_in(), out + n * elements_out(), lines, scratch, laps);
@@ -199,7 +199,7 @@ class BottleneckStep final : public FloatStep {
   }
   std::int64_t weights_per_channel() const { return expand_.cin + taps() + padded(project_.cout); }
 
-  Chunk kChunkat(int first) const {
+  Chunk chunk_at(int first) const {
     Chunk c{first, std::min(kChunk, expand_.cout - first), 0, nullptr, nullptr, nullptr};
     c.width = static_cast<int>(padded(c.channels));
     c.expand = weights_ + first * weights_per_channel();
