@@ -8,12 +8,6 @@
 
 namespace apq::nn {
 
-inline constexpr std::size_t kCacheLine = 64;
-/// Memory from the start of a cache line; large blocks in huge pages where the system has them, since a first
-/// step would else spend a third of its time in faults of small ones.
-void* allocate_aligned(std::size_t bytes);
-void free_aligned(void* p, std::size_t bytes);
-
 /// Allocator of cache-line aligned memory that leaves plain numbers uninitialised.
 template <class T>
 struct AlignedAllocator {
@@ -21,8 +15,8 @@ struct AlignedAllocator {
   AlignedAllocator() = default;
   template <class U>
   AlignedAllocator(const AlignedAllocator<U>&) {}
-  T* allocate(std::size_t n) { return static_cast<T*>(allocate_aligned(n * sizeof(T))); }
-  void deallocate(T* p, std::size_t n) { free_aligned(p, n * sizeof(T)); }
+  T* allocate(std::size_t n) { return static_cast<T*>(::operator new (n * sizeof(T), std::align_val_t{64})); }
+  void deallocate(T* p, std::size_t) { ::operator delete (p, std::align_val_t{64}); }
   template <class U>
   void construct(U* p) {
     ::new (static_cast<void*>(p)) U;
