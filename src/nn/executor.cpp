@@ -9,6 +9,7 @@
 #include "apq/core/progress.hpp"
 #include "apq/nn/network.hpp"
 #include "apq/nn/ops.hpp"
+#include "nn/float_network.hpp"
 #include "nn/passes.hpp"
 
 namespace apq::nn {
@@ -73,6 +74,7 @@ struct Executor::Impl {
   std::vector<LayerState> states;
   std::vector<Scratch<float>> gradients{3};
   std::vector<float> logits;
+  FloatNetwork fused;
   std::int64_t statistics_batches = 0;
   Observer observer;
   Profile* profile = nullptr;
@@ -199,8 +201,14 @@ const float* Executor::Impl::forward(const Network& net, const float* x, int bat
   return flow;
 }
 
-/// In slices of images whose largest feature map stays in the cores' caches.
+/// All layers of a few images at a time, where the network allows it; else in slices of images whose largest
+/// feature map stays in the cores' caches.
 const float* Executor::Impl::evaluate(const Network& net, const float* x, int batch) {
+  if (!observer && FloatNetwork::supports(net)) {
+    logits.resize(elements(batch, net.layers.back().cout));
+    fused.run(net, x, batch, logits.data(), profile);
+    return logits.data();
+  }
   std::int64_t largest = 1;
   for (std::size_t i = 0; i < net.layers.size(); ++i) {
     largest = std::max(largest, std::int64_t{pixels_out(net.layers[i])} * net.layers[i].cout);
