@@ -28,7 +28,7 @@ void add_engine(CLI::App& bench, Command& command) {
       ->capture_default_str()
       ->type_name("FILE");
   sub->add_option("--mode", options->bench.mode, "What is measured")
-      ->check(CLI::IsMember({"train", "fp32", "int8"}))
+      ->check(CLI::IsMember({"train", "bf16", "fp32", "int8"}))
       ->capture_default_str();
   sub->add_option("--kernel", options->kernel, "Kernel of every block (default: as in the file)")
       ->check(CLI::IsMember({3, 5, 7}));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include "apq/core/error.hpp"
@@ -11,6 +12,7 @@
 #include "apq/nn/ops.hpp"
 #include "nn/float_network.hpp"
 #include "nn/passes.hpp"
+#include "nn/stored_ops.hpp"
 
 namespace apq::nn {
 
@@ -37,20 +39,21 @@ std::size_t elements(std::int64_t rows, int channels) { return static_cast<std::
 
 }  // namespace
 
-/// What one layer keeps between forward and backward.
+/// What one layer keeps between forward and backward. Tensors are stored as T.
+template <class T>
 struct LayerState {
-  Scratch<float> z;          ///< convolution result
-  Scratch<float> y;          ///< its activation, where it is stored
-  Scratch<float> quantized;  ///< quantized input, where not fused into the previous activation
-  Scratch<float> pooled;     ///< pooled input of the linear layer
-  Scratch<float> weight;     ///< fake-quantized weight
-  PackedWeights packed;      ///< the weight, for all slices of an evaluation
-  Scratch<float> spread;     ///< gradient with respect to the output, kept for the residual path
+  Scratch<T> z;           ///< convolution result
+  Scratch<T> y;           ///< its activation, where it is stored
+  Scratch<T> quantized;   ///< quantized input, where not fused into the previous activation
+  Scratch<T> pooled;      ///< pooled input of the linear layer
+  Scratch<float> weight;  ///< fake-quantized weight
+  PackedWeights packed;   ///< the weight, for all slices of an evaluation
+  Scratch<T> spread;      ///< gradient with respect to the output, kept for the residual path
   std::vector<float> mean, variance, inv_std, scale, shift, sum, sum_xhat;
   std::vector<double> mean_sum, variance_sum;
-  const float* raw_input = nullptr;  ///< stored input before its quantizer; null where it is not stored
-  Input input;                       ///< what the convolution read
-  Activation activation;             ///< of z
+  const T* raw_input = nullptr;  ///< stored input before its quantizer; null where it is not stored
+  InputOf<T> input;              ///< what the convolution read
+  Activation activation;         ///< of z
   const float* used_weight = nullptr;
   int used_ld = 0;
   bool summed = false;  ///< the layer after has filled sum and sum_xhat
@@ -71,29 +74,53 @@ class Stopwatch {
 };
 
 struct Executor::Impl {
-  std::vector<LayerState> states;
-  std::vector<Scratch<float>> gradients{3};
+  virtual ~Impl() = default;
+  virtual const float* forward(const Network& net, const float* x, int batch, Mode mode) = 0;
+  virtual void backward(const Network& net, const float* x, const float* dlogits) = 0;
+  virtual void begin_statistics(const Network& net) = 0;
+  virtual void end_statistics(const Network& net) = 0;
+
+  Observer observer;
+  Profile* profile = nullptr;
+};
+
+namespace {
+
+/// The executor of tensors stored as T. Quantizers and observers are for floats.
+template <class T>
+struct Engine : Executor::Impl {
+  using State = LayerState<T>;
+
+  std::vector<State> states;
+  std::vector<Scratch<T>> gradients{3};
+  Scratch<T> images, dlogits_stored;
+  Scratch<float> logits_read;
   std::vector<float> logits;
   FloatNetwork fused;
   std::int64_t statistics_batches = 0;
-  Observer observer;
-  Profile* profile = nullptr;
+  const float* x = nullptr;
   int batch = 0;
 
+  const float* forward(const Network& net, const float* x, int batch, Mode mode) override;
+  void backward(const Network& net, const float* x, const float* dlogits) override;
+  void begin_statistics(const Network& net) override;
+  void end_statistics(const Network& net) override;
+
+ private:
   bool stored(const Network& net, std::size_t i) const;
   const InputQuantizer* fused_quantizer(const Network& net, std::size_t i) const;
-  const float* forward(const Network& net, const float* x, int batch, Mode mode);
+  const float* run(const Network& net, const float* x, int batch, Mode mode);
   const float* evaluate(const Network& net, const float* x, int batch);
-  void prepare_input(const Network& net, std::size_t i, const float* flow, int batch);
-  void quantize_weight(const Layer& l, LayerState& s);
-  void normalise(const Layer& l, LayerState& s, Mode mode, float epsilon);
-  OutputGradient gradient_of(const Layer& l, LayerState& s, int batch, const float* dy);
-  void backward(const Network& net, const float* dlogits, int batch);
+  void prepare_input(const Network& net, std::size_t i, const T* flow, int batch);
+  void quantize_weight(const Layer& l, State& s);
+  void normalise(const Layer& l, State& s, Mode mode, float epsilon);
+  OutputGradientOf<T> gradient_of(const Layer& l, State& s, int batch, const T* dy);
 };
 
 /// Whether somebody needs the activation of layer i as numbers in memory; otherwise only the next layer reads
 /// it, and makes it from z.
-bool Executor::Impl::stored(const Network& net, std::size_t i) const {
+template <class T>
+bool Engine<T>::stored(const Network& net, std::size_t i) const {
   if (observer || i + 1 >= net.layers.size() || !net.layers[i].relu6) return true;
   const Layer& next = net.layers[i + 1];
   if (next.kind == Kind::linear || (next.input_quantizer.bits > 0 && next.input_quantizer.is_signed))
@@ -103,36 +130,43 @@ bool Executor::Impl::stored(const Network& net, std::size_t i) const {
 }
 
 /// The quantizer of the next layer's input, where it rounds in this layer's activation.
-const InputQuantizer* Executor::Impl::fused_quantizer(const Network& net, std::size_t i) const {
+template <class T>
+const InputQuantizer* Engine<T>::fused_quantizer(const Network& net, std::size_t i) const {
   if (stored(net, i) || net.layers[i + 1].input_quantizer.bits == 0) return nullptr;
   return &net.layers[i + 1].input_quantizer;
 }
 
-void Executor::Impl::prepare_input(const Network& net, std::size_t i, const float* flow, int batch) {
+template <class T>
+void Engine<T>::prepare_input(const Network& net, std::size_t i, const T* flow, int batch) {
   const Layer& l = net.layers[i];
-  LayerState& s = states[i];
+  State& s = states[i];
   s.raw_input = nullptr;
   if (i > 0 && !stored(net, i - 1)) {
     s.input = {states[i - 1].z.data(), states[i - 1].activation};
     return;
   }
   if (l.kind == Kind::linear && i > 0 && net.layers[i - 1].kind != Kind::linear) {
-    float* pooled = s.pooled.get(elements(batch, l.cin));
+    T* pooled = s.pooled.get(elements(batch, l.cin));
     average_pool_forward(batch, pixels_out(net.layers[i - 1]), l.cin, flow, pooled);
     flow = pooled;
   }
   s.raw_input = flow;
   s.input = {flow, {}};
-  if (observer) observer(static_cast<int>(i), flow, rows_in(l, batch), l.cin);
-  if (const auto& q = l.input_quantizer; q.bits > 0) {
+  const auto& q = l.input_quantizer;
+  if constexpr (std::is_same_v<T, float>) {
+    if (observer) observer(static_cast<int>(i), flow, rows_in(l, batch), l.cin);
+    if (q.bits == 0) return;
     const auto n = elements(rows_in(l, batch), l.cin);
     float* quantized = s.quantized.get(n);
     fake_quantize(static_cast<std::int64_t>(n), flow, *q.alpha.value, step_of(q), q.is_signed, quantized);
     s.input.z = quantized;
+  } else {
+    APQ_ASSERT(!observer && q.bits == 0);
   }
 }
 
-void Executor::Impl::quantize_weight(const Layer& l, LayerState& s) {
+template <class T>
+void Engine<T>::quantize_weight(const Layer& l, State& s) {
   s.used_weight = l.weight.value;
   s.used_ld = l.weight.ld;
   if (l.weight_bits == 0) return;
@@ -143,7 +177,8 @@ void Executor::Impl::quantize_weight(const Layer& l, LayerState& s) {
 }
 
 /// Fills scale and shift of the affine map after the convolution, from mean and variance.
-void Executor::Impl::normalise(const Layer& l, LayerState& s, Mode mode, float epsilon) {
+template <class T>
+void Engine<T>::normalise(const Layer& l, State& s, Mode mode, float epsilon) {
   const auto n = static_cast<std::size_t>(l.cout);
   s.shift.assign(l.beta.value, l.beta.value + l.cout);
   if (!l.gamma.value) return;
@@ -164,15 +199,17 @@ void Executor::Impl::normalise(const Layer& l, LayerState& s, Mode mode, float e
   }
 }
 
-const float* Executor::Impl::forward(const Network& net, const float* x, int batch, Mode mode) {
+template <class T>
+const float* Engine<T>::run(const Network& net, const float* x, int batch, Mode mode) {
+  this->x = x;
   this->batch = batch;
-  const float* flow = x;
+  const T* flow = stored_as(elements(rows_in(net.layers[0], batch), net.input_channels), x, images);
   for (std::size_t i = 0; i < net.layers.size(); ++i) {
     const Layer& l = net.layers[i];
-    LayerState& s = states[i];
+    State& s = states[i];
     prepare_input(net, i, flow, batch);
     quantize_weight(l, s);
-    float* z = s.z.get(elements(rows_out(l, batch), l.cout));
+    T* z = s.z.get(elements(rows_out(l, batch), l.cout));
     if (l.gamma.value) {
       s.mean.resize(static_cast<std::size_t>(l.cout));
       s.variance.resize(static_cast<std::size_t>(l.cout));
@@ -190,25 +227,27 @@ const float* Executor::Impl::forward(const Network& net, const float* x, int bat
       s.activation.step = step_of(*q);
     }
     if (!stored(net, i)) continue;
-    const float* residual =
+    const T* residual =
         l.residual_from >= 0 ? states[static_cast<std::size_t>(l.residual_from)].raw_input : nullptr;
     // Only training reads the convolution result again; otherwise the activation overwrites it in place.
-    float* y = mode == Mode::train ? s.y.get(elements(rows_out(l, batch), l.cout)) : z;
+    T* y = mode == Mode::train ? s.y.get(elements(rows_out(l, batch), l.cout)) : z;
     affine_activate(rows_out(l, batch), l.cout, z, s.activation.scale, s.activation.shift, s.activation.high,
                     0, residual, y);
     flow = y;
   }
-  return flow;
+  return stored_as(elements(batch, net.layers.back().cout), flow, logits_read);
 }
 
 /// All layers of a few images at a time, where the network allows it; else in slices of images whose largest
 /// feature map stays in the cores' caches.
-const float* Executor::Impl::evaluate(const Network& net, const float* x, int batch) {
-  if (!observer && FloatNetwork::supports(net)) {
-    logits.resize(elements(batch, net.layers.back().cout));
-    fused.run(net, x, batch, logits.data(), profile);
-    return logits.data();
-  }
+template <class T>
+const float* Engine<T>::evaluate(const Network& net, const float* x, int batch) {
+  if constexpr (std::is_same_v<T, float>)
+    if (!observer && FloatNetwork::supports(net)) {
+      logits.resize(elements(batch, net.layers.back().cout));
+      fused.run(net, x, batch, logits.data(), profile);
+      return logits.data();
+    }
   std::int64_t largest = 1;
   for (std::size_t i = 0; i < net.layers.size(); ++i) {
     largest = std::max(largest, std::int64_t{pixels_out(net.layers[i])} * net.layers[i].cout);
@@ -216,21 +255,22 @@ const float* Executor::Impl::evaluate(const Network& net, const float* x, int ba
   }
   constexpr std::int64_t kSliceFloats = std::int64_t{1} << 17;
   const int slice = static_cast<int>(std::max<std::int64_t>(threads(), threads() * kSliceFloats / largest));
-  if (observer || slice >= batch) return forward(net, x, batch, Mode::evaluate);
+  if (observer || slice >= batch) return run(net, x, batch, Mode::evaluate);
   const std::int64_t image = std::int64_t{net.input_size} * net.input_size * net.input_channels;
   const int classes = net.layers.back().cout;
   logits.resize(elements(batch, classes));
   for (int first = 0; first < batch; first += slice) {
     const int n = std::min(slice, batch - first);
-    std::copy_n(forward(net, x + first * image, n, Mode::evaluate), std::int64_t{n} * classes,
+    std::copy_n(run(net, x + first * image, n, Mode::evaluate), std::int64_t{n} * classes,
                 logits.begin() + std::int64_t{first} * classes);
   }
   return logits.data();
 }
 
 /// How the backward pass makes dz from dy; adds the gradients of gamma and beta that are known before.
-OutputGradient Executor::Impl::gradient_of(const Layer& l, LayerState& s, int batch, const float* dy) {
-  OutputGradient g(dy);
+template <class T>
+OutputGradientOf<T> Engine<T>::gradient_of(const Layer& l, State& s, int batch, const T* dy) {
+  OutputGradientOf<T> g(dy);
   g.z = s.z.data();
   g.activation = s.activation;
   if (!l.gamma.value) {
@@ -258,25 +298,27 @@ OutputGradient Executor::Impl::gradient_of(const Layer& l, LayerState& s, int ba
   return g;
 }
 
-void Executor::Impl::backward(const Network& net, const float* dlogits, int batch) {
-  const float* dy = dlogits;
+template <class T>
+void Engine<T>::backward(const Network& net, const float* x, const float* dlogits) {
+  APQ_ASSERT(states.size() >= net.layers.size() && this->x == x);
+  const T* dy = stored_as(elements(batch, net.layers.back().cout), dlogits, dlogits_stored);
   std::size_t turn = 0;
   for (std::size_t i = net.layers.size(); i-- > 0;) {
     const Layer& l = net.layers[i];
-    LayerState& s = states[i];
+    State& s = states[i];
     if (l.residual_from >= 0) {
       const auto n = elements(rows_out(l, batch), l.cout);
       std::copy(dy, dy + n, states[static_cast<std::size_t>(l.residual_from)].spread.get(n));
     }
 
     double clipped = 0;
-    OutputGradient gradient = gradient_of(l, s, batch, dy);
+    OutputGradientOf<T> gradient = gradient_of(l, s, batch, dy);
     gradient.clipped = &clipped;
     const auto n_in = elements(rows_in(l, batch), l.cin);
-    float* dx = i > 0 ? gradients[turn++ % gradients.size()].get(n_in) : nullptr;
+    T* dx = i > 0 ? gradients[turn++ % gradients.size()].get(n_in) : nullptr;
     InputSums sums;
     if (i > 0 && !stored(net, i - 1) && net.layers[i - 1].gamma.value) {
-      LayerState& before = states[i - 1];
+      State& before = states[i - 1];
       before.sum.resize(static_cast<std::size_t>(l.cin));
       before.sum_xhat.resize(static_cast<std::size_t>(l.cin));
       before.summed = true;
@@ -289,65 +331,79 @@ void Executor::Impl::backward(const Network& net, const float* dlogits, int batc
       *q->alpha.grad += static_cast<float>(clipped);
     if (!dx) break;
 
-    if (const auto& q = l.input_quantizer; q.bits > 0 && s.raw_input) {
-      const double d = fake_quantize_backward(static_cast<std::int64_t>(n_in), s.raw_input, *q.alpha.value,
-                                              q.is_signed, dx, dx);
-      if (q.alpha.grad) *q.alpha.grad += static_cast<float>(d);
-    }
+    if constexpr (std::is_same_v<T, float>)
+      if (const auto& q = l.input_quantizer; q.bits > 0 && s.raw_input) {
+        const double d = fake_quantize_backward(static_cast<std::int64_t>(n_in), s.raw_input, *q.alpha.value,
+                                                q.is_signed, dx, dx);
+        if (q.alpha.grad) *q.alpha.grad += static_cast<float>(d);
+      }
     for (std::size_t j = i; j < net.layers.size(); ++j)
       if (net.layers[j].residual_from == static_cast<int>(i))
         add(static_cast<std::int64_t>(n_in), s.spread.data(), dx);
     dy = dx;
     if (l.kind == Kind::linear && net.layers[i - 1].kind != Kind::linear) {
       const int pixels = pixels_out(net.layers[i - 1]);
-      float* unpooled = gradients[turn++ % gradients.size()].get(n_in * static_cast<std::size_t>(pixels));
+      T* unpooled = gradients[turn++ % gradients.size()].get(n_in * static_cast<std::size_t>(pixels));
       average_pool_backward(batch, pixels, l.cin, dy, unpooled);
       dy = unpooled;
     }
   }
 }
 
-Executor::Executor() : impl_(std::make_unique<Impl>()) {}
-Executor::~Executor() = default;
-
-const float* Executor::forward(const Network& network, const float* x, int batch, Mode mode) {
-  APQ_ASSERT(!network.layers.empty() && batch > 0);
-  if (impl_->states.size() < network.layers.size()) impl_->states.resize(network.layers.size());
-  if (mode == Mode::statistics) ++impl_->statistics_batches;
-  return mode == Mode::evaluate ? impl_->evaluate(network, x, batch)
-                                : impl_->forward(network, x, batch, mode);
+template <class T>
+const float* Engine<T>::forward(const Network& net, const float* x, int batch, Mode mode) {
+  if (states.size() < net.layers.size()) states.resize(net.layers.size());
+  if (mode == Mode::statistics) ++statistics_batches;
+  return mode == Mode::evaluate ? evaluate(net, x, batch) : run(net, x, batch, mode);
 }
 
-void Executor::backward(const Network& network, const float* x, const float* dlogits) {
-  APQ_ASSERT(impl_->states.size() >= network.layers.size() && impl_->states[0].raw_input == x);
-  impl_->backward(network, dlogits, impl_->batch);
-}
-
-void Executor::begin_statistics(const Network& network) {
-  if (impl_->states.size() < network.layers.size()) impl_->states.resize(network.layers.size());
-  for (std::size_t i = 0; i < network.layers.size(); ++i) {
-    const auto n = static_cast<std::size_t>(network.layers[i].cout);
-    impl_->states[i].mean_sum.assign(n, 0.0);
-    impl_->states[i].variance_sum.assign(n, 0.0);
+template <class T>
+void Engine<T>::begin_statistics(const Network& net) {
+  if (states.size() < net.layers.size()) states.resize(net.layers.size());
+  for (std::size_t i = 0; i < net.layers.size(); ++i) {
+    const auto n = static_cast<std::size_t>(net.layers[i].cout);
+    states[i].mean_sum.assign(n, 0.0);
+    states[i].variance_sum.assign(n, 0.0);
   }
-  impl_->statistics_batches = 0;
+  statistics_batches = 0;
 }
 
-void Executor::end_statistics(const Network& network) {
-  APQ_ASSERT(impl_->statistics_batches > 0);
-  for (std::size_t i = 0; i < network.layers.size(); ++i) {
-    const Layer& l = network.layers[i];
+template <class T>
+void Engine<T>::end_statistics(const Network& net) {
+  APQ_ASSERT(statistics_batches > 0);
+  const auto batches = static_cast<double>(statistics_batches);
+  for (std::size_t i = 0; i < net.layers.size(); ++i) {
+    const Layer& l = net.layers[i];
     if (!l.gamma.value) continue;
     for (int c = 0; c < l.cout; ++c) {
       const auto k = static_cast<std::size_t>(c);
-      l.mean[c] =
-          static_cast<float>(impl_->states[i].mean_sum[k] / static_cast<double>(impl_->statistics_batches));
-      l.variance[c] = static_cast<float>(impl_->states[i].variance_sum[k] /
-                                         static_cast<double>(impl_->statistics_batches));
+      l.mean[c] = static_cast<float>(states[i].mean_sum[k] / batches);
+      l.variance[c] = static_cast<float>(states[i].variance_sum[k] / batches);
     }
   }
 }
 
+}  // namespace
+
+Executor::Executor(Storage storage) {
+  if (storage == Storage::bf16)
+    impl_ = std::make_unique<Engine<Bf16>>();
+  else
+    impl_ = std::make_unique<Engine<float>>();
+}
+Executor::~Executor() = default;
+
+const float* Executor::forward(const Network& network, const float* x, int batch, Mode mode) {
+  APQ_ASSERT(!network.layers.empty() && batch > 0);
+  return impl_->forward(network, x, batch, mode);
+}
+
+void Executor::backward(const Network& network, const float* x, const float* dlogits) {
+  impl_->backward(network, x, dlogits);
+}
+
+void Executor::begin_statistics(const Network& network) { impl_->begin_statistics(network); }
+void Executor::end_statistics(const Network& network) { impl_->end_statistics(network); }
 void Executor::set_observer(Observer observer) { impl_->observer = std::move(observer); }
 void Executor::set_profile(Profile* profile) { impl_->profile = profile; }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include "apq/core/error.hpp"
@@ -15,6 +16,7 @@ namespace apq::nn {
 using kernels::Depthwise;
 using kernels::float_kernels;
 using kernels::kLanes;
+using kernels::stored_kernels;
 
 namespace {
 
@@ -33,9 +35,12 @@ void for_blocks(Range range, std::int64_t block, Body body) {
     body(first, std::min(block, range.end - first));
 }
 
-const float* activate(const Activation& a, std::int64_t rows, int channels, const float* z, float* y) {
-  if (!a.shift) return z;
-  float_kernels().affine_activate(rows, channels, z, a.scale, a.shift, a.high, a.step, nullptr, y);
+/// The activated input as floats: made in y, or z itself where it is that already.
+template <class T>
+const float* activate(const Activation& a, std::int64_t rows, int channels, const T* z, float* y) {
+  if constexpr (std::is_same_v<T, float>)
+    if (!a.shift) return z;
+  stored_kernels<T>().activate(rows, channels, z, a.scale, a.shift, a.high, a.step, y);
   return y;
 }
 
@@ -45,16 +50,17 @@ class Moments {
   Moments(int channels, const Statistics& wanted)
       : channels_(channels), wanted_(wanted), parts_(wanted.mean ? static_cast<std::size_t>(threads()) : 0) {}
 
-  void add(int part, std::int64_t rows, const float* z) {
+  template <class T>
+  void add(int part, std::int64_t rows, const T* z) {
     if (!wanted_.mean) return;
     Part& p = parts_[static_cast<std::size_t>(part)];
     if (p.rows == 0) {
-      p.shift.assign(z, z + channels_);
+      for (int c = 0; c < channels_; ++c) p.shift.push_back(to_float(z[c]));
       p.sum.assign(p.shift.size(), 0);
       p.square.assign(p.shift.size(), 0);
     }
     p.rows += rows;
-    float_kernels().moments(rows, channels_, z, p.shift.data(), p.sum.data(), p.square.data());
+    stored_kernels<T>().moments(rows, channels_, z, p.shift.data(), p.sum.data(), p.square.data());
   }
 
   void finish() const {
@@ -86,21 +92,22 @@ class Moments {
 };
 
 /// Makes blocks of dz where the backward pass reads them.
+template <class T>
 class GradientBlocks {
  public:
-  GradientBlocks(int channels, const OutputGradient& g)
+  GradientBlocks(int channels, const OutputGradientOf<T>& g)
       : channels_(channels), g_(g), sums_(channels), clipped_(static_cast<std::size_t>(threads()), 0.0) {}
 
   const float* rows(int part, std::int64_t first, std::int64_t count, float* dz) {
     const std::int64_t at = first * channels_;
     if (g_.mean) {
-      float_kernels().normalise_backward(count, channels_, g_.z + at, g_.dy + at, g_.mean,
-                                         g_.activation.scale, g_.activation.shift, g_.activation.high, g_.a,
-                                         g_.b, dz);
+      stored_kernels<T>().normalise_backward(count, channels_, g_.z + at, g_.dy + at, g_.mean,
+                                             g_.activation.scale, g_.activation.shift, g_.activation.high,
+                                             g_.a, g_.b, dz);
       return dz;
     }
-    if (!g_.activation.shift) return g_.dy + at;
-    clipped_[static_cast<std::size_t>(part)] += float_kernels().activate_backward(
+    if (!g_.activation.shift) return activate({}, count, channels_, g_.dy + at, dz);
+    clipped_[static_cast<std::size_t>(part)] += stored_kernels<T>().activate_backward(
         count, channels_, g_.z + at, g_.activation.scale, g_.activation.shift, g_.activation.high, g_.dy + at,
         dz, sums_.first(part));
     return dz;
@@ -116,22 +123,23 @@ class GradientBlocks {
 
  private:
   int channels_;
-  OutputGradient g_;
+  OutputGradientOf<T> g_;
   ChannelSums sums_;
   std::vector<double> clipped_;
 };
 
 /// The sums of dx that the layer before needs, while dx is in cache.
+template <class T>
 class InputSumBlocks {
  public:
-  InputSumBlocks(int channels, const Input& in, const InputSums& wanted)
+  InputSumBlocks(int channels, const InputOf<T>& in, const InputSums& wanted)
       : channels_(channels), in_(in), wanted_(wanted), sums_(wanted.mean ? channels : 0) {}
 
-  void add(int part, std::int64_t first, std::int64_t rows, const float* dx) {
+  void add(int part, std::int64_t first, std::int64_t rows, const T* dx) {
     if (!wanted_.mean) return;
-    float_kernels().normalise_backward_sums(rows, channels_, in_.z + first * channels_, dx, wanted_.mean,
-                                            wanted_.inv_std, in_.activation.scale, in_.activation.shift,
-                                            in_.activation.high, sums_.first(part), sums_.second(part));
+    stored_kernels<T>().normalise_backward_sums(rows, channels_, in_.z + first * channels_, dx, wanted_.mean,
+                                                wanted_.inv_std, in_.activation.scale, in_.activation.shift,
+                                                in_.activation.high, sums_.first(part), sums_.second(part));
   }
 
   void finish() {
@@ -143,15 +151,17 @@ class InputSumBlocks {
 
  private:
   int channels_;
-  Input in_;
+  InputOf<T> in_;
   InputSums wanted_;
   ChannelSums sums_;
 };
 
 /// Rows of the product a layer is: the activated input itself, or the taps of a dense layer's image.
+template <class T>
 class ProductRows {
  public:
-  ProductRows(Kind kind, const ConvShape& s, const Input& in) : dense_(kind == Kind::dense), s_(s), in_(in) {}
+  ProductRows(Kind kind, const ConvShape& s, const InputOf<T>& in)
+      : dense_(kind == Kind::dense), s_(s), in_(in) {}
 
   int depth() const { return dense_ ? s_.kernel * s_.kernel * s_.cin : s_.cin; }
 
@@ -173,16 +183,16 @@ class ProductRows {
         std::fill_n(to, width, 0.0f);
         continue;
       }
-      const float* from = in_.z + ((image * s_.size + y) * s_.size + left) * s_.cin;
+      const T* from = in_.z + ((image * s_.size + y) * s_.size + left) * s_.cin;
       std::fill_n(to, begin, 0.0f);
-      std::copy(from + begin, from + end, to + begin);
+      std::transform(from + begin, from + end, to + begin, [](T v) { return to_float(v); });
       std::fill(to + end, to + width, 0.0f);
     }
   }
 
   bool dense_;
   ConvShape s_;
-  Input in_;
+  InputOf<T> in_;
 };
 
 std::size_t packed_size(int depth, int columns) {
@@ -218,7 +228,8 @@ void sum_parts(std::int64_t n, std::size_t size, Work work, float* total) {
     float_kernels().add(static_cast<std::int64_t>(size), all + p * size, total);
 }
 
-void product_forward(Kind kind, const ConvShape& s, const Input& in, const float* w, int ld, float* z,
+template <class T>
+void product_forward(Kind kind, const ConvShape& s, const InputOf<T>& in, const float* w, int ld, T* z,
                      const Statistics& statistics, PackedWeights* kept) {
   const ProductRows input(kind, s, in);
   const int depth = input.depth(), cout = s.cout;
@@ -228,17 +239,18 @@ void product_forward(Kind kind, const ConvShape& s, const Input& in, const float
   const std::int64_t block = block_rows(depth, cout);
   parallel(s.rows_out(), block * depth, [&](int part, Range range, float* scratch) {
     for_blocks(range, block, [&](std::int64_t first, std::int64_t rows) {
-      float* to = z + first * cout;
-      float_kernels().product(static_cast<int>(rows), cout, depth,
-                              {input.get(first, rows, scratch), depth, 1}, packed, 0, to, cout, false);
+      T* to = z + first * cout;
+      stored_kernels<T>().product(static_cast<int>(rows), cout, depth,
+                                  {input.get(first, rows, scratch), depth, 1}, packed, 0, to, cout, false);
       moments.add(part, rows, to);
     });
   });
   moments.finish();
 }
 
-void product_backward(Kind kind, const ConvShape& s, const Input& in, const float* w, int ld,
-                      const OutputGradient& gradient, float* dw, int dw_ld, float* dx,
+template <class T>
+void product_backward(Kind kind, const ConvShape& s, const InputOf<T>& in, const float* w, int ld,
+                      const OutputGradientOf<T>& gradient, float* dw, int dw_ld, T* dx,
                       const InputSums& sums) {
   const ProductRows input(kind, s, in);
   const int depth = input.depth(), cout = s.cout;
@@ -266,9 +278,9 @@ void product_backward(Kind kind, const ConvShape& s, const Input& in, const floa
                                       {input.get(first, rows, scratch + block * cout + kSlack), 1, depth}, dz,
                                       cout, to, cout, true);
             if (!dx) return;
-            float* at = dx + first * depth;
-            float_kernels().product(static_cast<int>(rows), depth, cout, {dz, cout, 1}, packed, 0, at, depth,
-                                    false);
+            T* at = dx + first * depth;
+            stored_kernels<T>().product(static_cast<int>(rows), depth, cout, {dz, cout, 1}, packed, 0, at,
+                                        depth, false);
             input_sums.add(part, first, rows, at);
           });
         });
@@ -312,15 +324,17 @@ void clear_borders(const Depthwise& d, float* blocks) {
 }
 
 /// The activated image in blocks; `line` holds one row of pixels.
-void image_blocks(const Depthwise& d, const Input& in, std::int64_t image, float* line, float* blocks) {
+template <class T>
+void image_blocks(const Depthwise& d, const InputOf<T>& in, std::int64_t image, float* line, float* blocks) {
   for (int y = 0; y < d.size; ++y) {
-    const float* z = in.z + (image * d.size + y) * d.size * d.channels;
+    const T* z = in.z + (image * d.size + y) * d.size * d.channels;
     float_kernels().to_blocks(d, d.size, activate(in.activation, d.size, d.channels, z, line), 1,
                               row_in_blocks(d, y, 1, blocks));
   }
 }
 
-void depthwise_pass(const ConvShape& s, const Input& in, const float* w, int ld, float* z,
+template <class T>
+void depthwise_pass(const ConvShape& s, const InputOf<T>& in, const float* w, int ld, T* z,
                     const Statistics& statistics, PackedWeights* kept) {
   const Depthwise d = geometry(s);
   const std::int64_t squares = d.blocks() * d.block(), line = std::int64_t{d.size} * d.channels;
@@ -332,16 +346,17 @@ void depthwise_pass(const ConvShape& s, const Input& in, const float* w, int ld,
     clear_borders(d, blocks);
     for (std::int64_t n = images.begin; n < images.end; ++n) {
       image_blocks(d, in, n, blocks + squares, blocks);
-      float* to = z + n * pixels * d.channels;
-      float_kernels().correlate(d, d.stride, d.size_out, blocks, weights, to);
+      T* to = z + n * pixels * d.channels;
+      stored_kernels<T>().correlate(d, d.stride, d.size_out, blocks, weights, to);
       moments.add(part, pixels, to);
     }
   });
   moments.finish();
 }
 
-void depthwise_pass_backward(const ConvShape& s, const Input& in, const float* w, int ld,
-                             const OutputGradient& gradient, float* dw, int dw_ld, float* dx,
+template <class T>
+void depthwise_pass_backward(const ConvShape& s, const InputOf<T>& in, const float* w, int ld,
+                             const OutputGradientOf<T>& gradient, float* dw, int dw_ld, T* dx,
                              const InputSums& sums) {
   const Depthwise d = geometry(s);
   const std::int64_t squares = d.blocks() * d.block();
@@ -370,7 +385,7 @@ void depthwise_pass_backward(const ConvShape& s, const Input& in, const float* w
             }
             if (!dx) continue;
             const std::int64_t first = n * d.size * d.size;
-            float_kernels().correlate(d, 1, d.size, dz, turned, dx + first * d.channels);
+            stored_kernels<T>().correlate(d, 1, d.size, dz, turned, dx + first * d.channels);
             input_sums.add(part, first, std::int64_t{d.size} * d.size, dx + first * d.channels);
           }
         });
@@ -386,7 +401,8 @@ void depthwise_pass_backward(const ConvShape& s, const Input& in, const float* w
 
 }  // namespace
 
-void convolve(Kind kind, const ConvShape& s, const Input& in, const float* w, int ld, float* z,
+template <class T>
+void convolve(Kind kind, const ConvShape& s, const InputOf<T>& in, const float* w, int ld, T* z,
               const Statistics& statistics, PackedWeights* kept) {
   APQ_ASSERT(kind == Kind::dense || kind == Kind::depthwise || s.stride == 1);
   if (kind == Kind::depthwise)
@@ -395,8 +411,9 @@ void convolve(Kind kind, const ConvShape& s, const Input& in, const float* w, in
     product_forward(kind, s, in, w, ld, z, statistics, kept);
 }
 
-void convolve_backward(Kind kind, const ConvShape& s, const Input& in, const float* w, int ld,
-                       const OutputGradient& gradient, float* dw, int dw_ld, float* dx,
+template <class T>
+void convolve_backward(Kind kind, const ConvShape& s, const InputOf<T>& in, const float* w, int ld,
+                       const OutputGradientOf<T>& gradient, float* dw, int dw_ld, std::type_identity_t<T>* dx,
                        const InputSums& sums) {
   APQ_ASSERT(kind != Kind::dense || dx == nullptr);
   if (kind == Kind::depthwise)
@@ -404,5 +421,14 @@ void convolve_backward(Kind kind, const ConvShape& s, const Input& in, const flo
   else
     product_backward(kind, s, in, w, ld, gradient, dw, dw_ld, dx, sums);
 }
+
+template void convolve(Kind, const ConvShape&, const InputOf<float>&, const float*, int, float*,
+                       const Statistics&, PackedWeights*);
+template void convolve_backward(Kind, const ConvShape&, const InputOf<float>&, const float*, int,
+                                const OutputGradientOf<float>&, float*, int, float*, const InputSums&);
+template void convolve(Kind, const ConvShape&, const InputOf<Bf16>&, const float*, int, Bf16*,
+                       const Statistics&, PackedWeights*);
+template void convolve_backward(Kind, const ConvShape&, const InputOf<Bf16>&, const float*, int,
+                                const OutputGradientOf<Bf16>&, float*, int, Bf16*, const InputSums&);
 
 }  // namespace apq::nn

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "apq/nn/buffer.hpp"
 #include "apq/nn/network.hpp"
@@ -11,6 +12,7 @@
 /// A layer's whole work in one walk over memory. Between layers only the convolution results z are stored;
 /// the normalisation and clip after them are applied where the next layer reads them, and their gradients
 /// where the backward pass reads those. Each block of rows or image does all its steps while it is in cache.
+/// What lies in memory between the passes is of type T, float or Bf16; they compute in float.
 namespace apq::nn {
 
 /// y = round(clip(z * scale + shift, 0, high) / step) * step per channel. shift null: y = z; scale null: 1;
@@ -22,10 +24,12 @@ struct Activation {
 };
 
 /// What a layer reads: the result of the one before and its activation.
-struct Input {
-  const float* z = nullptr;
+template <class T>
+struct InputOf {
+  const T* z = nullptr;
   Activation activation;
 };
+using Input = InputOf<float>;
 
 /// Mean and biased variance of each channel of the result; null: not wanted.
 struct Statistics {
@@ -36,12 +40,13 @@ struct Statistics {
 /// Gradient with respect to a layer's result z, from dy, that of its activation:
 /// with normalisation (mean set) scale * masked(dy) - a - (z - mean) * b, else masked(dy), the sums of which
 /// are added to dshift, and where the clip at `high` was active to *clipped.
-struct OutputGradient {
+template <class T>
+struct OutputGradientOf {
   /// Without activation: dz = dy.
-  explicit OutputGradient(const float* gradient) : dy(gradient) {}
+  explicit OutputGradientOf(const T* gradient) : dy(gradient) {}
 
-  const float* z = nullptr;
-  const float* dy = nullptr;
+  const T* z = nullptr;
+  const T* dy = nullptr;
   Activation activation;
   const float* mean = nullptr;
   const float* a = nullptr;
@@ -49,6 +54,7 @@ struct OutputGradient {
   float* dshift = nullptr;
   double* clipped = nullptr;
 };
+using OutputGradient = OutputGradientOf<float>;
 
 /// What the layer before needs of this one's dx if it is normalised: with g = dx masked by its activation,
 /// the sums over rows of g and of g * (z - mean) * inv_std. mean null: not wanted.
@@ -67,13 +73,15 @@ struct PackedWeights {
 
 /// z = convolution of the input. Dense layers take the image as it is (no activation). `kept`: for calls that
 /// follow one another with the same weights.
-void convolve(Kind kind, const ConvShape& s, const Input& in, const float* w, int ld, float* z,
+template <class T>
+void convolve(Kind kind, const ConvShape& s, const InputOf<T>& in, const float* w, int ld, T* z,
               const Statistics& statistics = {}, PackedWeights* kept = nullptr);
 
 /// Adds to dw (null: not wanted) and fills dx (null: not wanted), the gradient with respect to the activated
 /// input.
-void convolve_backward(Kind kind, const ConvShape& s, const Input& in, const float* w, int ld,
-                       const OutputGradient& gradient, float* dw, int dw_ld, float* dx,
+template <class T>
+void convolve_backward(Kind kind, const ConvShape& s, const InputOf<T>& in, const float* w, int ld,
+                       const OutputGradientOf<T>& gradient, float* dw, int dw_ld, std::type_identity_t<T>* dx,
                        const InputSums& sums = {});
 
 }  // namespace apq::nn

@@ -26,7 +26,8 @@ class Bench {
       : options_(options),
         space_(config.space),
         net_(space_, config.seed),
-        network_(&net_.select(space_.largest())) {
+        network_(&net_.select(space_.largest())),
+        executor_(options.mode == "bf16" ? nn::Storage::bf16 : nn::Storage::fp32) {
     const auto image =
         static_cast<std::size_t>(network_->input_size) * network_->input_size * network_->input_channels;
     x_.resize(image * static_cast<std::size_t>(options.batch));
@@ -34,7 +35,7 @@ class Bench {
     for (float& v : x_) v = static_cast<float>(random.normal());
     for (int i = 0; i < options.batch; ++i) labels_.push_back(i % network_->classes);
     dlogits_.resize(labels_.size() * static_cast<std::size_t>(network_->classes));
-    if (options.mode != "train") prepare_evaluation();
+    if (!training()) prepare_evaluation();
   }
 
   void step() {
@@ -55,7 +56,6 @@ class Bench {
   /// Least seconds of the step's primitives, each alone: by kind, and last the normalisations.
   std::vector<double> standalone() const {
     std::vector<double> seconds(std::size(kKinds) + 1, 0.0);
-    const bool training = options_.mode == "train";
     const auto precision = options_.mode == "int8" ? nn::Precision::int8 : nn::Precision::fp32;
     for (std::size_t i = 0; i < network_->layers.size(); ++i) {
       const nn::Layer& l = network_->layers[i];
@@ -65,7 +65,7 @@ class Bench {
         seconds[static_cast<std::size_t>(l.kind)] += nn::convolution_seconds(l.kind, shape, pass, precision);
       };
       add(nn::Pass::forward);
-      if (!training) continue;
+      if (!training()) continue;
       add(nn::Pass::backward_weights);
       if (i > 0) add(nn::Pass::backward_data);
       if (!l.gamma.value) continue;
@@ -75,6 +75,7 @@ class Bench {
     return seconds;
   }
 
+  bool training() const { return options_.mode == "train" || options_.mode == "bf16"; }
   nn::Executor& executor() { return executor_; }
 
  private:
@@ -134,7 +135,7 @@ std::string bench_engine(const config::Config& config, const EngineBench& option
   double bound = 0;
   for (const double s : alone) bound += s;
 
-  const double flop = 2 * bench.macs() * options.batch * (options.mode == "train" ? 3 : 1);
+  const double flop = 2 * bench.macs() * options.batch * (bench.training() ? 3 : 1);
   nlohmann::ordered_json j;
   j["mode"] = options.mode;
   j["batch"] = options.batch;
@@ -172,7 +173,7 @@ std::string bench_engine(const config::Config& config, const EngineBench& option
     text += "\n";
   }
   text += fmt::format("  {:14} stand-alone {:8.2f} ms{}\n", "normalisation", 1e3 * alone.back(),
-                      options.mode == "train" ? ", here part of the passes above" : "");
+                      bench.training() ? ", here part of the passes above" : "");
   return text;
 }
 

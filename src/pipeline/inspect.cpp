@@ -22,14 +22,14 @@ namespace {
 
 /// Largest activations of one training step, MiB: every layer keeps its result before and after
 /// normalisation.
-double training_mib(const space::SearchSpace& space, int batch) {
+double training_mib(const space::SearchSpace& space, const supernet::TrainOptions& options) {
   double values = 0, widest = 0;
   for (const auto& l : space.expand(space.largest())) {
-    const double n = static_cast<double>(batch) * l.size_out() * l.size_out() * l.cout;
+    const double n = static_cast<double>(options.batch) * l.size_out() * l.size_out() * l.cout;
     values += 2 * n;
     widest = std::max(widest, n);
   }
-  return (values + 3 * widest) * 4 / (1 << 20);
+  return (values + 3 * widest) * (options.precision == "bf16" ? 2 : 4) / (1 << 20);
 }
 
 }  // namespace
@@ -72,7 +72,7 @@ std::string check(const config::Config& config) {
   const double images = static_cast<double>(c.data->train_count() + c.data->validation_count());
   text += fmt::format(
       "largest network: {:.2f} MMAC\nmemory a rank: about {:.0f} MiB\n", macs / 1e6,
-      training_mib(c.space, config.supernet.batch) +
+      training_mib(c.space, config.supernet) +
           images * static_cast<double>(c.data->size() * c.data->size() * c.data->channels()) / (1 << 20) +
           150);
   return text;

@@ -18,7 +18,8 @@ Trainer::Trainer(Supernet& net, const data::Dataset& data, const TrainOptions& o
       seed_(seed),
       rank_(rank),
       ranks_(ranks),
-      sum_(std::move(sum)) {
+      sum_(std::move(sum)),
+      executor_(options.precision == "bf16" ? nn::Storage::bf16 : nn::Storage::fp32) {
   validate(data.train_count() >= options.batch, ErrorKind::usage,
            "supernet.batch is {} (the training part has {} images) choose a smaller batch", options.batch,
            data.train_count());

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The engine beside PyTorch on the reference network, kernels 3 and 7, taking turns, so that a change of the machine's
-# speed meets both. For a quiet machine; about 4 minutes:
+# speed meets both. For a quiet machine; about 5 minutes:
 #   tests/bench/engine.sh OUT_FOLDER [THREADS]
 # Writes engine.csv, every run, and README.md, medians and the medians of each turn's ratios. Needs Debian's
 # python3-torch. APQ names the program; REPEATS (3) and RUN_SECONDS (2) say how often and how long each is measured.
@@ -35,6 +35,7 @@ for ((turn = 1; turn <= repeats; ++turn)); do
   for kernel in 3 7; do
     own --kernel "$kernel" --mode train | row apq,train "$kernel" "$turn"
     other --kernel "$kernel" --mode train | row pytorch,train "$kernel" "$turn"
+    own --kernel "$kernel" --mode bf16 | row apq,bf16 "$kernel" "$turn"
     own --kernel "$kernel" --mode fp32 | row apq,fp32 "$kernel" "$turn"
     other --kernel "$kernel" --mode fp32 | row pytorch,fp32 "$kernel" "$turn"
     own --kernel "$kernel" --mode int8 | row apq,int8 "$kernel" "$turn"
@@ -66,17 +67,18 @@ print(f"""# The neural engine beside PyTorch
 The reference network of `configs/bench/mbconv.yaml`, batch {batch}, {threads} threads, measured with `tests/bench/engine.sh`
 on {date}, commit `{commit}`, host `{host}`: {cpu}. Medians of {len(turns)} turns; a ratio is the median of the ratios of
 each turn, with the smallest and the largest. PyTorch is Debian's, channels-last; "frozen" is what
-`torch.jit.optimize_for_inference` makes of it. Efficiency: sum of the best stand-alone oneDNN primitives by step time.
+`torch.jit.optimize_for_inference` makes of it. "train" is in fp32, "bf16" with bf16 activations. Efficiency: sum of the best
+stand-alone oneDNN primitives (fp32 in training) by step time.
 
 | mode | kernel | images/s | efficiency | compared with | its images/s | ratio |
 |---|---|---|---|---|---|---|""")
-COMPARED = [("train", "pytorch", "train"), ("fp32", "pytorch", "fp32"), ("fp32", "pytorch-frozen", "fp32"),
-            ("int8", "apq", "fp32")]
+COMPARED = [("train", "pytorch", "train"), ("bf16", "pytorch", "train"), ("bf16", "apq", "train"),
+            ("fp32", "pytorch", "fp32"), ("fp32", "pytorch-frozen", "fp32"), ("int8", "apq", "fp32")]
 for kernel in ("3", "7"):
     for mode, other, other_mode in COMPARED:
         own, others = runs("apq", mode, kernel), runs(other, other_mode, kernel)
         ratios = [a / b for a, b in zip(own, others)]
-        name = "own fp32" if other == "apq" else other
+        name = "own " + other_mode if other == "apq" else other
         efficiency = statistics.median(runs("apq", mode, kernel, "efficiency"))
         print(f"| {mode} | {kernel} | {statistics.median(own):.0f} | {efficiency:.2f} | {name} "
               f"| {statistics.median(others):.0f} | {statistics.median(ratios):.2f} "

@@ -64,6 +64,10 @@ enum class Mode {
   evaluate,    ///< stored statistics
 };
 
+/// How an executor keeps activations and their gradients in memory. It computes in float, as it keeps
+/// weights, statistics and the gradients of weights; bf16 halves the traffic, which bounds training.
+enum class Storage { fp32, bf16 };
+
 /// Seconds spent in the layers' passes, by Kind, forward and backward.
 struct Profile {
   double seconds[4] = {};
@@ -73,7 +77,8 @@ struct Profile {
 /// no allocation. One executor per process; single caller.
 class Executor {
  public:
-  Executor();
+  /// Quantizers and observers want fp32.
+  explicit Executor(Storage storage = Storage::fp32);
   ~Executor();
 
   /// x: [batch][size][size][channels]. Returns logits [batch][classes], valid until the next call.

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "apq/nn/bf16.hpp"
+
 namespace apq::nn::kernels {
 
 inline constexpr int kLanes = 16;  ///< channels of a block
@@ -35,8 +37,39 @@ struct Left {
   return kLanes * (widest == 1 || blocks == 1 ? 1 : blocks == 2 || blocks == 4 ? 2 : widest);
 }
 
+/// Single-threaded kernels on what layers leave for one another in memory, stored as T (float or Bf16) and
+/// rounded to nearest even where it is written. They compute in float.
+template <class T>
+struct StoredKernels {
+  /// c[rows][columns] = (or +=, with `add`) left * right. Right is packed (ldb = 0), or row-major with ldb
+  /// floats a row; then up to 15 floats after its end are read.
+  void (*product)(int rows, int columns, int depth, Left left, const float* right, std::int64_t ldb, T* c,
+                  std::int64_t ldc, bool add);
+  /// y[size_out][size_out][channels]: correlation of the blocks with weights [block][tap][16].
+  void (*correlate)(const Depthwise&, int stride, int size_out, const float* blocks, const float* weights,
+                    T* y);
+  /// Adds sums over rows of (z - shift) and (z - shift)^2.
+  void (*moments)(std::int64_t rows, int channels, const T* z, const float* shift, double* sum,
+                  double* square);
+  void (*affine_activate)(std::int64_t rows, int channels, const T* z, const float* scale, const float* shift,
+                          float high, float step, const T* residual, T* y);
+  /// The same for a reader of floats, without residual; shift null: y = z.
+  void (*activate)(std::int64_t rows, int channels, const T* z, const float* scale, const float* shift,
+                   float high, float step, float* y);
+  double (*activate_backward)(std::int64_t rows, int channels, const T* z, const float* scale,
+                              const float* shift, float high, const T* dy, float* dz, double* dshift);
+  void (*normalise_backward_sums)(std::int64_t rows, int channels, const T* z, const T* dy, const float* mean,
+                                  const float* inv_std, const float* scale, const float* shift, float high,
+                                  double* sum, double* sum_xhat);
+  /// dz = scale * g - a - (z - mean) * b, with a and b per channel.
+  void (*normalise_backward)(std::int64_t rows, int channels, const T* z, const T* dy, const float* mean,
+                             const float* scale, const float* shift, float high, const float* a,
+                             const float* b, float* dz);
+  void (*add)(std::int64_t n, const T* x, T* y);
+};
+
 /// Single-threaded float kernels, compiled once per instruction set.
-struct FloatKernels {
+struct FloatKernels : StoredKernels<float> {
   const char* isa;
 
   int widest;  ///< panel of `product`, in blocks of 16 columns
@@ -44,45 +77,29 @@ struct FloatKernels {
   /// [depth][columns], filled up with zeros.
   void (*pack)(int depth, int columns, const float* from, std::int64_t depth_stride,
                std::int64_t column_stride, float* panels);
-  /// c[rows][columns] = (or +=, with `add`) left * right. Right is packed (ldb = 0), or row-major with ldb
-  /// floats a row; then up to 15 floats after its end are read.
-  void (*product)(int rows, int columns, int depth, Left left, const float* right, std::int64_t ldb, float* c,
-                  std::int64_t ldc, bool add);
 
   /// Pixels of a row to the blocks, `step` pixels apart; `to` is the place of the first in block 0.
   void (*to_blocks)(const Depthwise&, int pixels, const float* row, int step, float* to);
-  /// y[size_out][size_out][channels]: correlation of the blocks with weights [block][tap][16].
-  void (*correlate)(const Depthwise&, int stride, int size_out, const float* blocks, const float* weights,
-                    float* y);
   /// Adds the gradient of the weights, [block][tap][16]. Output pixel (y, x) of `gradients` stands at
   /// (kernel / 2 + stride * y, kernel / 2 + stride * x) of its padded square.
   void (*accumulate_taps)(const Depthwise&, const float* blocks, const float* gradients, float* dw);
 
-  /// Adds sums over rows of (z - shift) and (z - shift)^2.
-  void (*moments)(std::int64_t rows, int channels, const float* z, const float* shift, double* sum,
-                  double* square);
-  void (*affine_activate)(std::int64_t rows, int channels, const float* z, const float* scale,
-                          const float* shift, float high, float step, const float* residual, float* y);
-  double (*activate_backward)(std::int64_t rows, int channels, const float* z, const float* scale,
-                              const float* shift, float high, const float* dy, float* dz, double* dshift);
-  void (*normalise_backward_sums)(std::int64_t rows, int channels, const float* z, const float* dy,
-                                  const float* mean, const float* inv_std, const float* scale,
-                                  const float* shift, float high, double* sum, double* sum_xhat);
-  /// dz = scale * g - a - (z - mean) * b, with a and b per channel.
-  void (*normalise_backward)(std::int64_t rows, int channels, const float* z, const float* dy,
-                             const float* mean, const float* scale, const float* shift, float high,
-                             const float* a, const float* b, float* dz);
   void (*fake_quantize)(std::int64_t n, const float* x, float alpha, float step, bool is_signed, float* y);
   double (*fake_quantize_backward)(std::int64_t n, const float* x, float alpha, bool is_signed,
                                    const float* dy, float* dx);
-  void (*add)(std::int64_t n, const float* x, float* y);
 };
 
 extern const FloatKernels kFloatGeneric;
 extern const FloatKernels kFloatAvx2;
 extern const FloatKernels kFloatAvx512;
+extern const StoredKernels<Bf16> kBf16Generic;
+extern const StoredKernels<Bf16> kBf16Avx2;
+extern const StoredKernels<Bf16> kBf16Avx512;
 
 /// The best set this CPU runs.
 const FloatKernels& float_kernels();
+/// The same of a storage type.
+template <class T>
+const StoredKernels<T>& stored_kernels();
 
 }  // namespace apq::nn::kernels

@@ -159,6 +159,32 @@ TEST_P(Gradients, PointTheSameWayAsFiniteDifferencesWithTheClip) {
   EXPECT_NEAR(std::sqrt(own / expected), 1, 0.05);
 }
 
+// Storage in bf16 rounds every activation and gradient by up to 1/512.
+TEST_P(Gradients, InBf16PointTheSameWayAsInFloat) {
+  Fixture f(GetParam());
+  std::vector<std::vector<float>> all, logits;
+  for (const Storage storage : {Storage::fp32, Storage::bf16}) {
+    Executor executor(storage);
+    std::vector<float> dlogits;
+    const float* out = executor.forward(f.net, f.x.data(), Fixture::kBatch, Mode::train);
+    logits.emplace_back(out, out + 16);
+    f.loss(executor, &dlogits);
+    executor.backward(f.net, f.x.data(), dlogits.data());
+    all.push_back(f.grads);
+    std::fill(f.grads.begin(), f.grads.end(), 0.0f);
+  }
+  for (std::size_t i = 0; i < 16; ++i) EXPECT_NEAR(logits[0][i], logits[1][i], 0.1);
+  EXPECT_NE(logits[0], logits[1]);
+  double dot = 0, plain = 0, rounded = 0;
+  for (std::size_t i = 0; i < f.grads.size(); ++i) {
+    dot += static_cast<double>(all[0][i]) * static_cast<double>(all[1][i]);
+    plain += static_cast<double>(all[0][i]) * static_cast<double>(all[0][i]);
+    rounded += static_cast<double>(all[1][i]) * static_cast<double>(all[1][i]);
+  }
+  EXPECT_GT(dot / std::sqrt(plain * rounded), 0.99);
+  EXPECT_NEAR(std::sqrt(rounded / plain), 1, 0.05);
+}
+
 TEST(Executor, FoldedNormalisationGivesTheSameLogits) {
   Fixture f;
   Executor executor;

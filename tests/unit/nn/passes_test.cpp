@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cmath>
+#include <type_traits>
 #include <vector>
 
 #include "apq/core/random.hpp"
@@ -22,7 +23,26 @@ Values random_values(std::int64_t n, std::uint64_t key, double spread = 1) {
   return v;
 }
 
-void expect_close(const Values& fast, const Values& plain, double tolerance) {
+/// Values as they are stored, and back.
+template <class T>
+std::vector<T> stored(const Values& v) {
+  std::vector<T> to(v.size());
+  for (std::size_t i = 0; i < v.size(); ++i) assign(to[i], v[i]);
+  return to;
+}
+template <class T>
+Values floats(const std::vector<T>& v) {
+  Values to(v.size());
+  for (std::size_t i = 0; i < v.size(); ++i) to[i] = to_float(v[i]);
+  return to;
+}
+
+/// How far a stored number may be from the one that was to be stored, relative to it.
+template <class T>
+constexpr double kRounding = std::is_same_v<T, Bf16> ? 1.0 / 512 : 0;
+
+/// `tolerance` is relative to the largest value, `rounding` to each.
+void expect_close(const Values& fast, const Values& plain, double tolerance, double rounding = 0) {
   ASSERT_EQ(fast.size(), plain.size());
   double scale = 1e-6;
   for (const float v : plain) scale = std::max(scale, std::abs(static_cast<double>(v)));
@@ -30,7 +50,8 @@ void expect_close(const Values& fast, const Values& plain, double tolerance) {
     ASSERT_NEAR(fast[i], plain[i], tolerance * scale) << "at " << i << " of " << fast.size();
 }
 
-/// One layer with a normalised layer before it and a normalisation of its own, by plain operators.
+/// One layer with a normalised layer before it and a normalisation of its own, by plain operators. Tensors
+/// are numbers of both storage types.
 struct Case {
   Kind kind;
   ConvShape s;
@@ -40,13 +61,13 @@ struct Case {
   float high = 6;
 
   Case(Kind kind, const ConvShape& shape) : kind(kind), s(shape), ld(shape.cout + 8) {
-    z_in = random_values(s.rows_in() * s.cin, 1, 2);
+    z_in = floats(stored<Bf16>(random_values(s.rows_in() * s.cin, 1, 2)));
     scale_in = random_values(s.cin, 2);
     shift_in = random_values(s.cin, 3);
     mean_in = random_values(s.cin, 4);
     inv_std_in = Values(static_cast<std::size_t>(s.cin), 0.7f);
     w = random_values(weight_rows() * ld, 5, 1 / std::sqrt(weight_rows()));
-    dy = random_values(s.rows_out() * s.cout, 6);
+    dy = floats(stored<Bf16>(random_values(s.rows_out() * s.cout, 6)));
     scale = random_values(s.cout, 7);
     shift = random_values(s.cout, 8);
     mean = random_values(s.cout, 9);
@@ -117,32 +138,42 @@ INSTANTIATE_TEST_SUITE_P(ThreadsAndKinds, Passes,
                                             ::testing::Values(Kind::dense, Kind::pointwise, Kind::depthwise,
                                                               Kind::linear)));
 
-TEST_P(Passes, ForwardAgreesWithThePlainOperators) {
-  for (const Case& c : cases()) {
-    Values z(c.dy.size()), mean(static_cast<std::size_t>(c.s.cout)), variance(mean), mean_plain(mean),
-        variance_plain(mean);
-    convolve(c.kind, c.s, {c.z_in.data(), c.kind == Kind::dense ? Activation{} : c.before()}, c.w.data(),
-             c.ld, z.data(), {mean.data(), variance.data()});
-    const Values plain = c.plain_forward();
-    expect_close(z, plain, 2e-5);
-    ref::batch_statistics(c.s.rows_out(), c.s.cout, plain.data(), mean_plain.data(), variance_plain.data());
+/// The pass on tensors stored as T against plain operators on the same numbers. Statistics are those of what
+/// was stored.
+template <class T>
+void expect_forward_agrees(const std::vector<Case>& cases) {
+  for (const Case& c : cases) {
+    Values mean(static_cast<std::size_t>(c.s.cout)), variance(mean), mean_plain(mean), variance_plain(mean);
+    const auto z_in = stored<T>(c.z_in);
+    std::vector<T> z(c.dy.size());
+    convolve(c.kind, c.s, {z_in.data(), c.kind == Kind::dense ? Activation{} : c.before()}, c.w.data(), c.ld,
+             z.data(), {mean.data(), variance.data()});
+    const Values fast = floats(z);
+    expect_close(fast, c.plain_forward(), 2e-5, kRounding<T>);
+    ref::batch_statistics(c.s.rows_out(), c.s.cout, fast.data(), mean_plain.data(), variance_plain.data());
     expect_close(mean, mean_plain, 1e-4);
     expect_close(variance, variance_plain, 1e-4);
   }
 }
 
-TEST_P(Passes, BackwardAgreesWithThePlainOperators) {
-  for (const Case& c : cases()) {
+TEST_P(Passes, ForwardAgreesWithThePlainOperators) { expect_forward_agrees<float>(cases()); }
+TEST_P(Passes, ForwardInBf16IsThePlainResultRoundedOnce) { expect_forward_agrees<Bf16>(cases()); }
+
+template <class T>
+void expect_backward_agrees(const std::vector<Case>& cases) {
+  for (const Case& c : cases) {
     const ConvShape& s = c.s;
     const int depth = static_cast<int>(c.weight_rows());
-    const Values z = c.plain_forward(), x = c.plain_input(), columns = c.plain_columns(x);
+    const auto z_stored = stored<T>(c.plain_forward()), z_in = stored<T>(c.z_in), dy = stored<T>(c.dy);
+    const Values z = floats(z_stored), x = c.plain_input(), columns = c.plain_columns(x);
     Values dz(z.size());
     for (std::size_t i = 0; i < dz.size(); ++i) {
       const std::size_t k = i % static_cast<std::size_t>(s.cout);
       const float v = z[i] * c.scale[k] + c.shift[k];
       dz[i] = c.scale[k] * (v > 0 && v < c.high ? c.dy[i] : 0) - c.a[k] - (z[i] - c.mean[k]) * c.b[k];
     }
-    Values dx_plain(x.size()), dx(x.size()), dw_plain = random_values(depth * c.ld, 12), dw = dw_plain;
+    std::vector<T> dx(x.size());
+    Values dx_plain(x.size()), dw_plain = random_values(depth * c.ld, 12), dw = dw_plain;
     if (c.kind == Kind::depthwise) {
       ref::depthwise_backward_weights(s, x.data(), dz.data(), dw_plain.data(), c.ld);
       ref::depthwise_backward_data(s, dz.data(), c.w.data(), c.ld, dx_plain.data());
@@ -154,8 +185,8 @@ TEST_P(Passes, BackwardAgreesWithThePlainOperators) {
                                      dx_plain.data());
     }
 
-    OutputGradient gradient(c.dy.data());
-    gradient.z = z.data();
+    OutputGradientOf<T> gradient(dy.data());
+    gradient.z = z_stored.data();
     gradient.activation = {c.scale.data(), c.shift.data(), c.high, 0};
     gradient.mean = c.mean.data();
     gradient.a = c.a.data();
@@ -164,18 +195,22 @@ TEST_P(Passes, BackwardAgreesWithThePlainOperators) {
     Values sum(static_cast<std::size_t>(s.cin)), sum_xhat(sum), sum_plain(sum), sum_xhat_plain(sum);
     InputSums sums;
     if (!dense) sums = {c.mean_in.data(), c.inv_std_in.data(), sum.data(), sum_xhat.data()};
-    convolve_backward(c.kind, s, {c.z_in.data(), dense ? Activation{} : c.before()}, c.w.data(), c.ld,
+    convolve_backward(c.kind, s, InputOf<T>{z_in.data(), dense ? Activation{} : c.before()}, c.w.data(), c.ld,
                       gradient, dw.data(), c.ld, dense ? nullptr : dx.data(), sums);
     expect_close(dw, dw_plain, 5e-5);
     if (dense) continue;
-    expect_close(dx, dx_plain, 5e-5);
-    ref::normalise_backward_sums(s.rows_in(), s.cin, c.z_in.data(), dx_plain.data(), c.mean_in.data(),
+    const Values dx_fast = floats(dx);
+    expect_close(dx_fast, dx_plain, 5e-5, kRounding<T>);
+    ref::normalise_backward_sums(s.rows_in(), s.cin, c.z_in.data(), dx_fast.data(), c.mean_in.data(),
                                  c.inv_std_in.data(), c.scale_in.data(), c.shift_in.data(), c.high,
                                  sum_plain.data(), sum_xhat_plain.data());
     expect_close(sum, sum_plain, 1e-4);
     expect_close(sum_xhat, sum_xhat_plain, 1e-4);
   }
 }
+
+TEST_P(Passes, BackwardAgreesWithThePlainOperators) { expect_backward_agrees<float>(cases()); }
+TEST_P(Passes, BackwardInBf16IsThePlainResultRoundedOnce) { expect_backward_agrees<Bf16>(cases()); }
 
 // As in quantization-aware training: no normalisation, a bias, and a clip that learns.
 TEST_P(Passes, BackwardWithoutNormalisationGivesTheGradientsOfShiftAndClip) {
@@ -193,7 +228,7 @@ TEST_P(Passes, BackwardWithoutNormalisationGivesTheGradientsOfShiftAndClip) {
     gradient.clipped = &clipped;
     const int depth = static_cast<int>(c.weight_rows());
     Values dw(static_cast<std::size_t>(depth) * static_cast<std::size_t>(c.ld));
-    convolve_backward(c.kind, c.s, {c.z_in.data(), c.kind == Kind::dense ? Activation{} : c.before()},
+    convolve_backward(c.kind, c.s, Input{c.z_in.data(), c.kind == Kind::dense ? Activation{} : c.before()},
                       c.w.data(), c.ld, gradient, dw.data(), c.ld, nullptr);
     EXPECT_NEAR(clipped, clipped_plain, 1e-3 + 1e-4 * std::abs(clipped_plain));
     expect_close(dshift, dshift_plain, 1e-4);
@@ -221,8 +256,8 @@ TEST(PassesOfThreads, SumsAreTheSameEveryTime) {
   Values first;
   for (int repeat = 0; repeat < 3; ++repeat) {
     Values dw(static_cast<std::size_t>(24 * c.ld)), dx(c.z_in.size());
-    convolve_backward(c.kind, c.s, {c.z_in.data(), c.before()}, c.w.data(), c.ld, OutputGradient(c.dy.data()),
-                      dw.data(), c.ld, dx.data());
+    convolve_backward(c.kind, c.s, Input{c.z_in.data(), c.before()}, c.w.data(), c.ld,
+                      OutputGradient(c.dy.data()), dw.data(), c.ld, dx.data());
     if (repeat == 0) first = dw;
     EXPECT_EQ(first, dw);
   }

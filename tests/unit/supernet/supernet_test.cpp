@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <numeric>
+#include <tuple>
 
 namespace apq::supernet {
 namespace {
@@ -179,15 +180,17 @@ TEST(Supernet, SortingChannelsKeepsTheLargestNetworksFunction) {
   }
 }
 
-class Training : public ::testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(Modes, Training, ::testing::Values("sandwich", "progressive"));
+class Training : public ::testing::TestWithParam<std::tuple<const char*, const char*>> {};
+INSTANTIATE_TEST_SUITE_P(ModesAndPrecisions, Training,
+                         ::testing::Combine(::testing::Values("sandwich", "progressive"),
+                                            ::testing::Values("fp32", "bf16")));
 
 TEST_P(Training, TeachesLargestAndSmallestNetworksAToyProblem) {
   const auto space = small_space();
   const data::Dataset data(toy_images(1400), toy_options(), 1);
   Supernet net(space, 1);
   TrainOptions options;
-  options.mode = GetParam();
+  std::tie(options.mode, options.precision) = GetParam();
   options.epochs = 10;
   options.warmup_epochs = 1;
   options.batch = 50;
@@ -202,10 +205,14 @@ TEST_P(Training, TeachesLargestAndSmallestNetworksAToyProblem) {
   }
 }
 
-TEST(Training, ContinuesExactlyFromAnyStep) {
+class Continuing : public ::testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Precisions, Continuing, ::testing::Values("fp32", "bf16"));
+
+TEST_P(Continuing, FromAnyStepGivesTheSameBytes) {
   const auto space = small_space();
   const data::Dataset data(toy_images(600), toy_options(), 1);
   TrainOptions options;
+  options.precision = GetParam();
   options.epochs = 2;
   options.warmup_epochs = 0.5;
   options.batch = 50;
