@@ -33,8 +33,8 @@ TEST(Bf16, AFloatBecomesTheNearerNeighbourAndTheEvenOneInTheMiddle) {
     const auto low = static_cast<std::uint16_t>(random.below(0x7f7f));
     const std::uint32_t part = i % 4 == 0 ? 0x8000u : random.below(0x10000);
     const float between = std::bit_cast<float>(std::uint32_t{low} << 16 | part);
-    const double below = static_cast<double>(to_float({low})),
-                 above = static_cast<double>(to_float({static_cast<std::uint16_t>(low + 1)}));
+    const double below = static_cast<double>(to_float(Bf16{low})),
+                 above = static_cast<double>(to_float(Bf16{static_cast<std::uint16_t>(low + 1)}));
     const double left = static_cast<double>(between) - below, right = above - static_cast<double>(between);
     const bool up = left > right || (left == right && low % 2 == 1);
     EXPECT_EQ(rounded(between).bits, low + (up ? 1 : 0)) << between;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "apq/core/random.hpp"
+#include "apq/nn/bf16.hpp"
 
 namespace apq::nn {
 namespace {
