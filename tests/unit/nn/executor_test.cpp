@@ -159,7 +159,7 @@ TEST_P(Gradients, PointTheSameWayAsFiniteDifferencesWithTheClip) {
   EXPECT_NEAR(std::sqrt(own / expected), 1, 0.05);
 }
 
-// Storage in bf16 rounds every activation and gradient by up to 1/512.
+// Storage in bf16 rounds every activation and gradient by up to 1/256.
 TEST_P(Gradients, InBf16PointTheSameWayAsInFloat) {
   Fixture f(GetParam());
   std::vector<std::vector<float>> all, logits;
