@@ -10,7 +10,8 @@
 namespace apq::pipeline {
 
 struct EngineBench {
-  /// train, bf16 (training with bf16 activations), fp32 (evaluation, normalisation folded) or int8 (evaluation)
+  /// train, bf16 (training with bf16 activations), fp32 (evaluation, normalisation folded) or int8
+  /// (evaluation)
   std::string mode = "train";
   int batch = 64;
   int threads = 1;
