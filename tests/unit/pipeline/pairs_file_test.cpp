@@ -91,7 +91,7 @@ TEST(PairsFile, TheRecipeHasWhatLabelsDependOnAndNothingElse) {
   const space::SearchSpace space(config.space);
   const auto recipe = [&] { return label_recipe(config, space, "d", "s").recipe; };
   const auto before = recipe();
-  EXPECT_THAT(before, testing::Contains("pairs.qat.steps=50"));
+  EXPECT_THAT(before, testing::Contains("pairs.qat.steps=200"));
   EXPECT_THAT(before, testing::Contains("data.hash=d"));
   config.pairs.int8 = 1000;  // how many, not how
   config.data.path = "elsewhere";
