@@ -38,19 +38,6 @@ std::size_t step_layers(const Network& net, std::size_t i) {
 
 }  // namespace
 
-/// What one of the threads does that take some images through the network together.
-struct FloatNetwork::Share {
-  int part, parts;
-
-  Range of(std::int64_t n) const { return part_of(n, part, parts); }
-  /// All threads reach this before any goes on. With parts > 1 these are all threads of the parallel region.
-  void wait() const {
-    if (parts > 1) {
-#pragma omp barrier
-    }
-  }
-};
-
 bool FloatNetwork::supports(const Network& net) {
   if (std::any_of(net.layers.begin(), net.layers.end(),
                   [](const Layer& l) { return l.input_quantizer.bits > 0 || l.weight_bits > 0; }))

@@ -12,6 +12,8 @@
 
 namespace apq::nn {
 
+struct Share;
+
 /// Evaluation of float networks whose layers are steps (FloatStep). Each thread takes images of its own
 /// through all of them, so few at a time that they stay in its second-level cache; where there are fewer
 /// images than threads, the threads share the lines of every step. The bits are those of the layers one by
@@ -30,7 +32,6 @@ class FloatNetwork {
     Scratch<float> activations[2], gathered, pooled, scratch;
     Profile profile;
   };
-  struct Share;
 
   void prepare(const Network& network, int images);
   void reserve(Workspace& w) const;

@@ -19,19 +19,6 @@ constexpr std::int64_t kSliceBytes = std::int64_t{1} << 19;
 
 }  // namespace
 
-/// What one of the threads does that take some images through the network together.
-struct FusedNetwork::Share {
-  int part, parts;
-
-  Range of(std::int64_t n) const { return part_of(n, part, parts); }
-  /// All threads reach this before any goes on. With parts > 1 these are all threads of the parallel region.
-  void wait() const {
-    if (parts > 1) {
-#pragma omp barrier
-    }
-  }
-};
-
 bool FusedNetwork::supports(const IntegerNetwork& network) {
   return std::all_of(network.layers.begin(), network.layers.end(), FusedLayer::supports);
 }

@@ -12,6 +12,8 @@
 
 namespace apq::nn {
 
+struct Share;
+
 /// An integer network of fused layers. Each thread takes images of its own through all layers, so few at a
 /// time that they stay in its second-level cache; where there are fewer images than threads, the threads
 /// share the lines of every layer.
@@ -30,7 +32,6 @@ class FusedNetwork {
     AlignedVector<std::uint8_t> bytes[2];  ///< layer i reads the one of its parity and writes the other
     std::vector<AlignedVector<std::int16_t>> streams;  ///< outputs of the layers that have one
   };
-  struct Share;
 
   Workspace make_workspace(int images) const;
   int slice() const;

@@ -32,6 +32,19 @@ void parallel(std::int64_t n, std::int64_t scratch, Body body) {
   }
 }
 
+/// What one of the threads does that take some images through a network together.
+struct Share {
+  int part, parts;
+
+  Range of(std::int64_t n) const { return part_of(n, part, parts); }
+  /// All threads reach this before any goes on. With parts > 1 these are all threads of the parallel region.
+  void wait() const {
+    if (parts > 1) {
+#pragma omp barrier
+    }
+  }
+};
+
 /// Per-channel double sums of every thread, added up in thread order.
 class ChannelSums {
  public:
