@@ -42,10 +42,17 @@ check "the headline compares the hypervolumes" grep -q 'hypervolume .* points (m
 check "a plot is drawn" bash -c 'head -c 4 "$1" | grep -q PNG' _ "$work/two/plots/active.png"
 check "with tables beside it" grep -q '| less random |' "$work/two/active.md"
 
-APQ_FAULT=evaluation:5:kill study 1 cut --seeds 1 >"$work/log" 2>&1 || true
-check "a study was killed while the search measured" test ! -e "$work/cut/seed-1/active/front.csv"
-APQ_FAULT=evaluation:16:kill study 1 cut --seeds 1 >"$work/log" 2>&1 || true
-check "and while fronts were" test ! -e "$work/cut/active_learning.csv"
+# killed_at N: the study ends at its N-th measurement.
+killed_at() {
+  code=0
+  APQ_FAULT=evaluation:$1:kill study 1 cut --seeds 1 >"$work/log" 2>&1 || code=$?
+}
+killed_at 5
+check "a study was killed (exit $code)" test "$code" = 137
+check "while the search measured" test -e "$work/cut/seed-1/active/predictor.ckpt" -a ! -e "$work/cut/seed-1/active/front.csv"
+killed_at 16
+check "and again (exit $code)" test "$code" = 137
+check "while fronts were measured" test -e "$work/cut/seed-1/start/front.csv" -a ! -e "$work/cut/active_learning.csv"
 check "what was measured by then is kept" test "$(wc -l <"$work/cut/labels.csv")" -gt 3
 check "the same command continues it" study 2 cut --seeds 1
 check "more seeds go on from it" study 2 cut --seeds 2
