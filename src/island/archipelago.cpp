@@ -129,7 +129,7 @@ void Archipelago::step(search::Evaluator& evaluator) {
       population.algorithm->accept(std::move(*next++));
     }
   ++idle_generation_;
-  const double selected = timer.seconds();
+  const double selected = timer.seconds(), waited = effort_.wait;
   const bool migration = options_.migration_interval > 0 && (now + 1) % options_.migration_interval == 0;
   if (options_.asynchronous()) {
     if (migration) send_migrants(due);
@@ -144,7 +144,7 @@ void Archipelago::step(search::Evaluator& evaluator) {
   effort_.vary += varied;
   effort_.score += known - varied;
   effort_.select += selected - known + timer.seconds() - migrated;
-  effort_.communicate += migrated - selected;
+  effort_.communicate += migrated - selected - (effort_.wait - waited);
 }
 
 void Archipelago::rescore(search::Evaluator& evaluator) {

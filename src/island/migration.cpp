@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "apq/core/error.hpp"
+#include "apq/core/progress.hpp"
 #include "apq/island/archipelago.hpp"
 #include "island/codec.hpp"
 #include "island/policies/registry.hpp"
@@ -85,7 +86,9 @@ void Archipelago::depart() {
 
 void Archipelago::unpack() {
   for (const Parcel& parcel : parcels_) {
+    const Timer waiting;
     const comm::Bytes bytes = parcel.bytes->get();
+    effort_.wait += waiting.seconds();
     Reader reader(bytes, ErrorKind::environment, "a message of migrants");
     for (const int source : sources_.at(parcel.from)) {
       Migrants& migrants = arriving_[source];

@@ -138,14 +138,16 @@ std::string bench_search(comm::Communicator& comm, const config::Config& config,
   comm.barrier();
   const Timer timer;
   comm::Agreement agreement(comm);  // on whether to stop, as a search does
-  double agreeing = 0;
+  double polling = 0, agreeing = 0;
   for (int g = 0; g < generations; ++g) {
     islands.step(evaluator);
     if (config.search.islands.asynchronous()) continue;
-    const Timer waiting;
+    const Timer exchanging;
     agreement.poll();
+    const double polled = exchanging.seconds();
     if ((g + 1) % island::kGenerationsPerAgreement == 0) agreement.next(0);
-    agreeing += waiting.seconds();
+    polling += polled;
+    agreeing += exchanging.seconds() - polled;
   }
   const Timer ending;
   agreement.last();
@@ -158,18 +160,19 @@ std::string bench_search(comm::Communicator& comm, const config::Config& config,
   const double cost = evaluator.cost_seconds + evaluator.sampled_seconds;
   const double vary = after.vary - before.vary - evaluator.sampled_seconds;
   const double remember = after.score - before.score - evaluator.predict_seconds - evaluator.cost_seconds;
-  const double communicate = after.communicate - before.communicate + agreeing;
-  const auto busiest = static_cast<double>(comm.max(std::llround(1e9 * (own - communicate)))) * 1e-9;
-  const auto all = sum(
-      comm, {static_cast<double>(islands.scorer().scored() - scored_before),
-             static_cast<double>(islands.scorer().remembered() - known_before),
-             static_cast<double>(evaluator.drawn), own, vary, cost, evaluator.predict_seconds, remember,
-             after.select - before.select, communicate, static_cast<double>(after.messages - before.messages),
-             static_cast<double>(after.bytes - before.bytes)});
+  const double communicate = after.communicate - before.communicate + polling;
+  const double wait = after.wait - before.wait + agreeing;
+  const auto busiest = static_cast<double>(comm.max(std::llround(1e9 * (own - communicate - wait)))) * 1e-9;
+  const auto all = sum(comm, {static_cast<double>(islands.scorer().scored() - scored_before),
+                              static_cast<double>(islands.scorer().remembered() - known_before),
+                              static_cast<double>(evaluator.drawn), own, vary, cost,
+                              evaluator.predict_seconds, remember, after.select - before.select, communicate,
+                              wait, static_cast<double>(after.messages - before.messages),
+                              static_cast<double>(after.bytes - before.bytes)});
   if (!comm.root()) return "";
 
   const double scored = all[0], known = all[1], drawn = all[2], total = all[3];
-  const char* names[] = {"vary", "cost", "predict", "remember", "select", "communicate"};
+  const char* names[] = {"vary", "cost", "predict", "remember", "select", "communicate", "wait"};
   Json phases = Json::object();
   for (std::size_t i = 0; i < std::size(names); ++i) phases[names[i]] = all[4 + i] / total;
   const double hidden = config.predictor.hidden;
@@ -190,9 +193,11 @@ std::string bench_search(comm::Communicator& comm, const config::Config& config,
       {"known_already_per_s", known / seconds},
       {"product_gflop_per_s", flop / seconds / 1e9},
       {"share_of_time", phases},
-      {"busiest_rank", busiest * comm.size() / (total - all[9])},  // its computing over the mean
-      {"messages", all[10]},
-      {"message_bytes", all[11]},
+      // As in the POP methodology: shared-out computing over the busiest rank's, and the time that one loses.
+      {"load_balance", (total - all[9] - all[10]) / comm.size() / busiest},
+      {"lost_to_communication", 1 - busiest / seconds},
+      {"messages", all[11]},
+      {"message_bytes", all[12]},
       {"precisions", inference_table(config, world.space)}};
   if (json) return result.dump(1);
 
@@ -207,8 +212,9 @@ std::string bench_search(comm::Communicator& comm, const config::Config& config,
   for (const auto& [name, share] : phases.items())
     text += fmt::format("{:11} {:6.2f} % of the time\n", name, 100 * share.get<double>());
   text += fmt::format(
-      "the busiest rank computes {:.3f} times as long as the mean\nmessages    {:.0f}, {:.0f} bytes\n",
-      result["busiest_rank"].get<double>(), all[10], all[11]);
+      "the busiest rank computes in {:.2f} % of the time, the mean one {:.3f} times as long\n"
+      "messages    {:.0f}, {:.0f} bytes\n",
+      100 * busiest / seconds, result["load_balance"].get<double>(), all[11], all[12]);
   for (const auto& [name, figures] : result["precisions"].items())
     text += fmt::format(
         "{:5} inference: Kendall tau {:.5f} and Spearman {:.6f} against fp32, {:.0f} genomes/s "

@@ -64,7 +64,8 @@ struct Effort {
   double vary = 0;         ///< drawing children, their costs included
   double score = 0;        ///< the evaluator, and remembering
   double select = 0;       ///< fronts, survival, history
-  double communicate = 0;  ///< choosing, sending, awaiting and placing migrants
+  double communicate = 0;  ///< choosing, sending and placing migrants
+  double wait = 0;         ///< for migrants of ranks that are behind
   std::int64_t messages = 0;
   std::int64_t bytes = 0;  ///< of their content
 };

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# shellcheck disable=SC2317 # check calls functions by their names
+# The search bench's JSON says where the time goes.
+source "${APQ_SOURCE_DIR:?}/tests/support/e2e.sh"
+
+bench() { ranks "$1" bench search "$APQ_SOURCE_DIR/tests/support/mini.yaml" --generations 60 --json >"$work/$1.json"; }
+# holds N CONDITION: of the figures on N ranks, each a variable of awk; the first of a name counts.
+holds() {
+  awk -F'[": ,]+' "/^ +\"[a-z_]+\": [0-9]/ && !(\$2 in seen) { seen[\$2]; v[\$2] = \$3 }
+    END { phases = v[\"vary\"] + v[\"cost\"] + v[\"predict\"] + v[\"remember\"] + v[\"select\"] + v[\"communicate\"] + v[\"wait\"]
+          exit !($2) }" "$work/$1.json"
+}
+
+for n in 1 2; do
+  quietly bench $n
+  check "the phases of a search are all of its time ($n)" holds $n 'phases > 0.9 && phases < 1.1'
+  check "a rank computes no longer than all the time ($n)" holds $n 'v["lost_to_communication"] > 0 && v["lost_to_communication"] < 1'
+  check "no rank computes longer than the busiest ($n)" holds $n 'v["load_balance"] > 0 && v["load_balance"] < 1.001'
+done
+check "one rank sends nothing" holds 1 'v["messages"] == 0 && v["message_bytes"] == 0'
+check "one rank waits for nobody" holds 1 'v["wait"] < 0.02 && v["load_balance"] > 0.999'
+check "two ranks send migrants" holds 2 'v["messages"] > 0 && v["message_bytes"] > 0'
+finish
