@@ -189,6 +189,11 @@ void check_search(const Config& c, Rules& rules) {
                 {"search.evaluated_elites", "search.evolution.population"},
                 fmt::format("search.evaluated_elites is {} (population is {}) choose no more",
                             s.evaluated_elites, e.population));
+  rules.require(
+      s.exploration == 0 || c.predictor.members >= 2, {"search.exploration", "predictor.members"},
+      fmt::format("search.exploration is {} (predictor.members is {}, which cannot differ) train at "
+                  "least 2 members",
+                  io::number(s.exploration), c.predictor.members));
   rules.require(s.islands.migrants <= e.population,
                 {"search.islands.migrants", "search.evolution.population"},
                 fmt::format("search.islands.migrants is {} (population is {}) choose no more",

@@ -235,6 +235,12 @@ void describe(Visitor& v, SearchOptions& o) {
         &o.evaluation_interval);
   v.key(number("evaluated_elites", 1, 1e5, "genomes", "measured per island and budget each time"),
         &o.evaluated_elites);
+  v.key(
+      number(
+          "exploration", 0, 1e3, "",
+          "so many standard deviations of the ensemble count as accuracy when these are chosen; 0: only good "
+          "ones are measured, more: uncertain ones too"),
+      &o.exploration);
   v.key(flag("random_baseline", "measure as many random genomes for comparison"), &o.random_baseline);
   v.key(
       flag("uniform_baseline", "measure the best genomes whose layers all have the same bits for comparison"),

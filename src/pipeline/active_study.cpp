@@ -134,7 +134,9 @@ class ActiveStudy {
     const auto start = static_cast<std::size_t>(options_.start);
     const std::size_t first = arms_.size();
     const auto sample = [&](std::size_t count) { return subset(context_.space, pool_, count, seed); };
-    arms_.push_back(search(seed, "active", sample(start), true));
+    const double exploration = config_.search.exploration;
+    arms_.push_back(search(seed, "active", sample(start), true, exploration));
+    if (exploration > 0) arms_.push_back(search(seed, "good", sample(start), true));
     const std::size_t total = arms_[first].pairs;
     require_pool(total, "the arm random");
     arms_.push_back(search(seed, "chosen", pairs_at_the_end(seed, "active"), false));
@@ -157,10 +159,11 @@ class ActiveStudy {
 
   /// The stages predictor and search in a folder of their own, unless it holds their results already.
   Arm search(std::uint64_t seed, const std::string& name, const std::vector<predictor::Pair>& pairs,
-             bool buys) {
+             bool buys, double exploration = 0) {
     const fs::path folder = folder_of(seed, name);
     config::Config config = config_;
     config.seed = seed;
+    config.search.exploration = exploration;
     if (!buys) config.search.evaluated_elites = 0;
     Context c(context_, config, folder);
     if (!on_all_ranks(folder / kFront)) {

@@ -16,6 +16,7 @@
 #include "pipeline/artifacts.hpp"
 #include "pipeline/context.hpp"
 #include "pipeline/pairs_file.hpp"
+#include "pipeline/promising.hpp"
 #include "pipeline/uniform.hpp"
 
 namespace apq::pipeline {
@@ -132,9 +133,11 @@ void Search::resume(const io::Archive& a) {
   for (std::size_t i = 0; i < index.size() && i < accuracy.size(); ++i) pending_[index[i]] = accuracy[i];
 }
 
-/// For every island and budget the best elites that nobody measured yet.
+/// For every island and budget the most promising elites that nobody measured yet.
 std::vector<Measured> Search::candidates() {
-  const int wanted = c_.config.search.evaluated_elites, offered = 4 * wanted + 4;
+  const auto& options = c_.config.search;
+  const int wanted = options.evaluated_elites;
+  const int offered = options.exploration > 0 ? options.evolution.population : 4 * wanted + 4;
   std::set<space::Genome> known;
   for (const Measured& m : measured_) known.insert(m.genome);
   const auto elites = islands_.island_elites(offered);
@@ -142,9 +145,10 @@ std::vector<Measured> Search::candidates() {
   for (std::size_t b = 0; b < elites.size(); ++b)
     for (std::size_t first = 0; first < elites[b].size(); first += static_cast<std::size_t>(offered)) {
       int taken = 0;
-      const std::size_t last = std::min(elites[b].size(), first + static_cast<std::size_t>(offered));
-      for (std::size_t k = first; k < last && taken < wanted; ++k) {
-        const auto& individual = elites[b][k];
+      const std::size_t count = std::min(elites[b].size() - first, static_cast<std::size_t>(offered));
+      for (const auto& individual :
+           most_promising_first(std::span(elites[b]).subspan(first, count), int8_, options.exploration)) {
+        if (taken == wanted) break;
         if (!known.insert(individual.genome).second) continue;
         batch.push_back({individual.genome, static_cast<int>(b), "islands", individual.score.accuracy, 0});
         ++taken;

@@ -236,8 +236,9 @@ struct Predictor::Inference {
   std::vector<float> outputs;
 };
 
-void Predictor::predict(std::span<const space::Genome> genomes, std::span<double> accuracy) const {
-  APQ_ASSERT(trained_ && genomes.size() == accuracy.size());
+void Predictor::ask_members(std::span<const space::Genome> genomes,
+                            const std::function<void(std::span<const float>)>& take) const {
+  APQ_ASSERT(trained_);
   if (!inference_) inference_ = std::make_shared<Inference>(*space_, with_bits_, options_, members_, seed_);
   Inference& now = *inference_;
   now.picks.clear();
@@ -247,12 +248,37 @@ void Predictor::predict(std::span<const space::Genome> genomes, std::span<double
     if (now.bits_are_late) now.pick_bits(*space_, genome);
   }
   now.outputs.resize(genomes.size());
-  std::ranges::fill(accuracy, static_cast<double>(mean_));
-  const double scale = static_cast<double>(deviation_) / static_cast<double>(now.mlps.size());
   for (nn::Mlp& mlp : now.mlps) {
     mlp.run(now.picks, now.outputs, now.bits_are_late ? &now.late : nullptr);
-    for (std::size_t i = 0; i < genomes.size(); ++i) accuracy[i] += scale * now.outputs[i];
+    take(now.outputs);
   }
+}
+
+void Predictor::predict(std::span<const space::Genome> genomes, std::span<double> accuracy) const {
+  APQ_ASSERT(genomes.size() == accuracy.size());
+  std::ranges::fill(accuracy, static_cast<double>(mean_));
+  const double scale = static_cast<double>(deviation_) / static_cast<double>(members_.size());
+  ask_members(genomes, [&](std::span<const float> outputs) {
+    for (std::size_t i = 0; i < outputs.size(); ++i) accuracy[i] += scale * outputs[i];
+  });
+}
+
+void Predictor::spread(std::span<const space::Genome> genomes, std::span<double> deviation) const {
+  APQ_ASSERT(genomes.size() == deviation.size());
+  // Welford: members that agree have a spread of exactly 0.
+  std::vector<double> mean(genomes.size());
+  std::ranges::fill(deviation, 0.0);
+  double members = 0;
+  ask_members(genomes, [&](std::span<const float> outputs) {
+    ++members;
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      const double from_before = outputs[i] - mean[i];
+      mean[i] += from_before / members;
+      deviation[i] += from_before * (outputs[i] - mean[i]);
+    }
+  });
+  for (double& d : deviation)
+    d = static_cast<double>(deviation_) * (members > 1 ? std::sqrt(d / (members - 1)) : 0);
 }
 
 std::vector<float> Predictor::weights() const {

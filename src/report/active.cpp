@@ -107,7 +107,7 @@ void draw(const io::CsvTable& table, const std::vector<ActiveArm>& arms, const f
   }
   io::CsvWriter csv({"arm", "limit", "median", "low", "high"});
   std::set<double> limits;
-  const char* colours[] = {"#d55e00", "#009e73", "#0072b2", "#8c8c8c"};
+  const char* colours[] = {"#d55e00", "#009e73", "#0072b2", "#8c8c8c", "#cc79a7"};
   std::vector<std::string> lines;
   for (std::size_t a = 0; a < arms.size(); ++a) {
     const std::string& name = arms[a].name;
@@ -122,7 +122,7 @@ void draw(const io::CsvTable& table, const std::vector<ActiveArm>& arms, const f
     lines.push_back(
         fmt::format("'active.csv' using (strcol(1) eq '{0}' ? $2 : NaN):3:4:5 with yerrorlines pt 7 lc rgb "
                     "'{1}' title '{0}'",
-                    name, colours[a % 4]));
+                    name, colours[a % std::size(colours)]));
   }
   csv.save(folder / "active.csv");
   if (limits.empty()) return;
@@ -201,15 +201,18 @@ std::string write_active(const fs::path& folder, const std::string& setting) {
       folder / "active.md",
       fmt::format(
           "# Study of active learning\n\n{}. Written by apq {}; configuration and machine: manifest.json.\n\n"
-          "- {}\n\nactive: the search buys labels of its elites; chosen: a search afresh from the pairs that "
+          "- {}\n\nactive: the search buys labels of its elites{}; chosen: a search afresh from the pairs "
+          "that "
           "active ended with; random: as many random pairs; start: the pairs all begin with. All figures are "
           "of the networks each chooses, measured with images in orders that no predictor learned from; what "
           "orders differ by for all networks alike is part of the errors of prediction (mean error: "
           "predicted "
           "less measured). Median (smallest to largest) over seeds:\n\n{}\nSeed by seed:\n\n{}\n"
           "![Measured accuracy at limits](plots/active.png)\n",
-          setting, version(), headline, figures_table(arms, columns),
-          differences_table(arms, {"hypervolume", "mean_accuracy"})));
+          setting, version(), headline,
+          arm_named(arms, "good") ? ", good or uncertain ones (search.exploration); good: of good ones only"
+                                  : "",
+          figures_table(arms, columns), differences_table(arms, {"hypervolume", "mean_accuracy"})));
   return headline;
 }
 

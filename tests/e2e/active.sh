@@ -62,6 +62,13 @@ APQ_FAULT=evaluation:1:throw check "a finished study measures nothing" study 1 c
 one=("$APQ" study active "${config[@]}" --from "$work/net")
 refused "another study in the folder" 2 'holds another study .*limits=3' "${one[@]}" --pairs "$work/pairs" --out "$work/cut" --start 10 --limits 3
 refused "more pairs than there are" 3 'start needs 90 random int8 pairs' "${one[@]}" --pairs "$work/pairs" --out "$work/no" --start 90
+uncertain=(--seeds 1 --set predictor.members=2 --set search.exploration=1)
+check "a search that buys labels of uncertain elites" study 2 uncertain "${uncertain[@]}"
+check "stands beside one that buys those of good ones" test "$(column uncertain 2)" = "active good chosen random start "
+check "chooses others" bash -c '! cmp -s "$1/active/pairs_int8.csv" "$1/good/pairs_int8.csv"' _ "$work/uncertain/seed-1"
+check "and is the same from one rank" study 1 uncertain1 "${uncertain[@]}"
+check "byte for byte" same_study uncertain uncertain1
+
 refused "too few pairs for the arm random" 3 'arm random needs' "${one[@]}" --pairs "$work/pairs" --out "$work/no" --start 38
 refused "a folder without pairs" 3 'pairs_int8.csv is missing' "${one[@]}" --out "$work/none"
 refused "pairs measured in another way" 3 'not measured as this study measures' "${one[@]}" --pairs "$work/pairs" --out "$work/none" --set pairs.qat.steps=5

@@ -51,6 +51,7 @@ struct SearchOptions {
   int generations = 100;
   int evaluation_interval = 50;  ///< generations between real evaluations of elites
   int evaluated_elites = 1;      ///< elites measured per island and budget at each such point
+  double exploration = 0;        ///< spreads of the ensemble that count as accuracy when those are chosen
   bool random_baseline = true;   ///< measure as many random genomes for comparison
   bool uniform_baseline = true;  ///< and the best genomes of uniform bits
   search::EvolutionOptions evolution;

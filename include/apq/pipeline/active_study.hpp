@@ -21,9 +21,10 @@ struct ActiveOptions {
   double reference = -1;  ///< accuracy above which the hypervolume counts; negative: the least of all pairs
 };
 
-/// Is it worth letting the search choose what is measured? For every seed four searches:
+/// Is it worth letting the search choose what is measured? For every seed these searches:
 ///
 ///   active  from `start` random pairs; buys labels of its elites as configured (the search stage as it is)
+///   good    the same with search.exploration 0; only when that is not 0
 ///   chosen  from the pairs active had in the end; buys nothing
 ///   random  from as many pairs, the bought ones replaced by random ones of the pool; buys nothing
 ///   start   from the `start` pairs; buys nothing

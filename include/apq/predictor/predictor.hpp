@@ -93,6 +93,9 @@ class Predictor {
   /// Predicted accuracy of each genome with the numbers of `inference` (nn/mlp.hpp): the same bits however
   /// genomes are batched, on whatever rank and number of threads.
   void predict(std::span<const space::Genome> genomes, std::span<double> accuracy) const;
+  /// How far the members are apart: standard deviation of their predictions of each genome, a fraction; 0 of
+  /// a single member. As independent of batches as `predict`.
+  void spread(std::span<const space::Genome> genomes, std::span<double> deviation) const;
 
   /// All numbers, for broadcasting and saving, in this order: of every member first layer [slots][hidden] and
   /// bias [hidden], second [hidden][hidden] and bias, third [hidden][hidden] and bias, output [hidden] and
@@ -103,6 +106,10 @@ class Predictor {
 
  private:
   struct Inference;
+
+  /// Hands out every member's normalised predictions.
+  void ask_members(std::span<const space::Genome> genomes,
+                   const std::function<void(std::span<const float>)>& take) const;
 
   const space::SearchSpace* space_ = nullptr;
   PredictorOptions options_;

@@ -102,14 +102,15 @@ TEST_F(PredictorTest, LearnsAnAdditiveFunctionOfArchitectureAndBits) {
   EXPECT_GT(test(fitted(true, 500), world_.pairs(500, true, 3)).kendall_tau, 0.8);
 }
 
-TEST_F(PredictorTest, AnEnsemblePredictsTheMeanOfItsMembers) {
+TEST_F(PredictorTest, AnEnsemblePredictsTheMeanOfItsMembersAndHowFarTheyAreApart) {
   options_.members = 3;
   const Predictor ensemble = fitted(true, 200);
   const auto weights = ensemble.weights();
   const std::size_t one = (weights.size() - 3) / 3;
   std::vector<space::Genome> genomes;
   for (const Pair& pair : world_.pairs(50, true, 3)) genomes.push_back(pair.genome);
-  std::vector<double> mean(genomes.size()), single(genomes.size()), first;
+  std::vector<double> mean(genomes.size()), squares(genomes.size()), single(genomes.size()),
+      single_spread(genomes.size()), first;
   options_.members = 1;
   for (std::size_t m = 0; m < 3; ++m) {
     std::vector<float> own(weights.begin() + static_cast<std::ptrdiff_t>(m * one),
@@ -118,13 +119,25 @@ TEST_F(PredictorTest, AnEnsemblePredictsTheMeanOfItsMembers) {
     Predictor member(space_, true, options_, 1);
     member.load(own);
     member.predict(genomes, single);
-    for (std::size_t i = 0; i < genomes.size(); ++i) mean[i] += single[i] / 3;
+    for (std::size_t i = 0; i < genomes.size(); ++i) {
+      mean[i] += single[i] / 3;
+      squares[i] += single[i] * single[i];
+    }
+    member.spread(genomes, single_spread);
+    EXPECT_EQ(single_spread, std::vector<double>(genomes.size()));  // one is not apart from itself
     if (m == 0) first = single;
     EXPECT_EQ(single == first, m == 0);  // members differ
   }
-  std::vector<double> predicted(genomes.size());
+  std::vector<double> predicted(genomes.size()), spread(genomes.size()), last(1);
   ensemble.predict(genomes, predicted);
-  for (std::size_t i = 0; i < genomes.size(); ++i) EXPECT_NEAR(predicted[i], mean[i], 1e-6);
+  ensemble.spread(genomes, spread);
+  for (std::size_t i = 0; i < genomes.size(); ++i) {
+    EXPECT_NEAR(predicted[i], mean[i], 1e-6);
+    EXPECT_NEAR(spread[i], std::sqrt((squares[i] - 3 * mean[i] * mean[i]) / 2), 1e-5);
+    EXPECT_GT(spread[i], 0);
+  }
+  ensemble.spread(std::span(genomes).last(1), last);
+  EXPECT_EQ(last[0], spread.back());
 }
 
 TEST_F(PredictorTest, TransferBeatsScratchOnFewPairs) {
