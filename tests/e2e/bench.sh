@@ -27,4 +27,9 @@ check "the parts of a pair are all of its time" holds pairs \
   'v["slice"] + v["recalibrate"] + v["fold"] + v["evaluate"] > 0.999 && v["slice"] * v["recalibrate"] * v["fold"] * v["evaluate"] > 0'
 check "at least three sub-networks are measured" holds pairs 'v["subnetworks"] == 3 && v["subnetworks_per_s"] > 0.01'
 check "pairs take the images of the pair stage" holds pairs 'v["recalibration_images"] == 64 && v["evaluation_images"] == 200'
+
+quietly ranks 1 bench engine --mode train --network "$APQ_SOURCE_DIR/tests/support/mini.yaml" --batch 8 --seconds 0 --json
+cp "$work/log" "$work/train.json"
+check "first steps of sub-networks never seen before are compared with warm ones" grep -q '"first_over_warm"' "$work/train.json"
+check "five sub-networks are compared" holds train 'v["subnetworks"] == 5 && v["images_per_s"] > 0'
 finish

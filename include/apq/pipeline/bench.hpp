@@ -21,7 +21,8 @@ struct EngineBench {
 
 /// Speed of the largest network of the configuration's space on random images: images/s, GFLOP/s (a
 /// multiply-add is two), time per kind of layer, and efficiency: the sum of each layer's best stand-alone
-/// oneDNN primitives over the measured step. Text, or one JSON object.
+/// oneDNN primitives over the measured step. Of other sub-networks of the space: seconds of the first step in
+/// this warm process over those of the same step again. Text, or one JSON object.
 std::string bench_engine(const config::Config& config, const EngineBench& options);
 /// Sub-networks a second of the float pair stage, on one process: the networks, and as many images (random
 /// ones), as that stage takes with this configuration, and the shares of slicing the supernet, recalibrating,
