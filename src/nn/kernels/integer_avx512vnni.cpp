@@ -197,16 +197,18 @@ inline void interleave(const std::uint8_t* const rows[4], std::int64_t at, std::
   _mm512_store_si512(to + 192, _mm512_unpackhi_epi16(high01, high23));
 }
 
-/// T neighbouring outputs of one block.
+/// T neighbouring outputs of one block. On its own and with all taps unrolled: else GCC 12 keeps the sums on
+/// the stack.
 template <int K, int T>
-inline void depthwise_tile(const std::uint8_t* columns, int stride, const std::int8_t* weights,
-                           const Requantization& q, int channel, int lanes, std::uint8_t* to) {
+[[gnu::noinline]] void depthwise_tile(const std::uint8_t* columns, int stride, const std::int8_t* weights,
+                                      const Requantization& q, int channel, int lanes, std::uint8_t* to) {
   constexpr int kGroups = (K + 3) / 4, kColumn = 4 * kByteBlock;
   __m512i sum[T][4];
 #pragma GCC unroll 8
   for (int t = 0; t < T; ++t)
 #pragma GCC unroll 4
     for (int v = 0; v < 4; ++v) sum[t][v] = _mm512_setzero_si512();
+#pragma GCC unroll 14
   for (int k = 0; k < K * kGroups; ++k, columns += kColumn, weights += kColumn)
 #pragma GCC unroll 4
     for (int v = 0; v < 4; ++v) {
