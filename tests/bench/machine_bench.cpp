@@ -3,8 +3,8 @@
 //
 // What the machine gives, to hold the engine's figures against:
 //   bench_machine [THREADS]
-// Multiply-adds on registers alone, in float and (dot products) in 8-bit integers, and the traffic of a copy
-// that no cache holds. Best of three runs, all threads together.
+// Multiply-adds on registers alone, in float and (dot products) in bf16 and 8-bit integers, and the traffic
+// of a copy that no cache holds. Best of three runs, all threads together.
 #include <immintrin.h>
 
 #include <algorithm>
@@ -41,6 +41,14 @@ constexpr std::size_t kCopied = std::size_t{1} << 26;  // floats of a thread, re
     for (__m512i& s : sum) asm volatile("vpdpbusd %1, %1, %0" : "+v"(s) : "v"(a));
 }
 
+[[gnu::target("avx512f,avx512bf16")]] void multiply_add_bf16() {
+  __m512 sum[kChains] = {};
+  const __m512 a = _mm512_setzero_ps();
+  for (long i = 0; i < kSteps; ++i)
+#pragma GCC unroll 16
+    for (__m512& s : sum) asm volatile("vdpbf16ps %1, %1, %0" : "+v"(s) : "v"(a));
+}
+
 /// Least seconds in which every thread has done its work.
 double least_seconds(int threads, const std::function<void(int)>& work) {
   double least = 1e30;
@@ -67,6 +75,9 @@ int main(int argc, char** argv) {
   if (__builtin_cpu_supports("avx512f"))
     std::printf("multiply-adds of floats: %.0f GFLOP/s\n",
                 steps * 32 / least_seconds(threads, [](int) { multiply_add_floats(); }) / 1e9);
+  if (__builtin_cpu_supports("avx512bf16"))
+    std::printf("multiply-adds of bf16: %.0f GFLOP/s\n",
+                steps * 64 / least_seconds(threads, [](int) { multiply_add_bf16(); }) / 1e9);
   if (__builtin_cpu_supports("avx512vnni"))
     std::printf("multiply-adds of bytes: %.0f GOP/s\n",
                 steps * 128 / least_seconds(threads, [](int) { multiply_add_bytes(); }) / 1e9);
