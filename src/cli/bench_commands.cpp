@@ -24,15 +24,17 @@ void add_engine(CLI::App& bench, Command& command) {
   auto options = std::make_shared<EngineOptions>();
   CLI::App* sub =
       bench.add_subcommand("engine", "Speed of training and evaluation, and how close to oneDNN's best");
-  sub->add_option("--network", options->network, "Configuration whose largest network is measured")
+  sub->add_option("--network", options->network,
+                  "Configuration whose largest network is measured; pairs: its sub-networks")
       ->capture_default_str()
       ->type_name("FILE");
-  sub->add_option("--mode", options->bench.mode, "What is measured")
-      ->check(CLI::IsMember({"train", "bf16", "fp32", "int8"}))
+  sub->add_option("--mode", options->bench.mode,
+                  "What is measured: training in fp32 or bf16, evaluation in fp32 or int8, or the pair stage")
+      ->check(CLI::IsMember({"train", "bf16", "fp32", "int8", "pairs"}))
       ->capture_default_str();
   sub->add_option("--kernel", options->kernel, "Kernel of every block (default: as in the file)")
       ->check(CLI::IsMember({3, 5, 7}));
-  sub->add_option("--batch", options->bench.batch, "Images per step")
+  sub->add_option("--batch", options->bench.batch, "Images per step (pairs: as configured)")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
   sub->add_option("--threads", options->bench.threads, "Threads")
@@ -43,14 +45,16 @@ void add_engine(CLI::App& bench, Command& command) {
       ->capture_default_str();
   sub->add_flag("--json", options->bench.json, "One JSON object instead of text");
   add_overrides(*sub, options->overrides);
-  add_examples(
-      *sub, {"apq bench engine --mode train --threads 2", "apq bench engine --mode int8 --kernel 7 --json"});
+  add_examples(*sub,
+               {"apq bench engine --mode train --threads 2", "apq bench engine --mode int8 --kernel 7 --json",
+                "apq bench engine --mode pairs --network configs/fashion-mnist.yaml --threads 2"});
   sub->callback([&command, options] {
     command.action = [options](comm::Communicator&) {
       config::Config config = config::load(options->network, options->overrides);
       if (options->kernel > 0)
         for (auto& stage : config.space.stages) stage.kernels = {options->kernel};
-      print(pipeline::bench_engine(config, options->bench));
+      print(options->bench.mode == "pairs" ? pipeline::bench_pairs(config, options->bench)
+                                           : pipeline::bench_engine(config, options->bench));
     };
   });
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "apq/core/progress.hpp"
 #include "apq/nn/ops.hpp"
 #include "nn/kernels/float_kernels.hpp"
 #include "nn/parallel.hpp"
@@ -97,7 +98,9 @@ void FloatNetwork::run(const Network& net, const float* x, int batch, float* log
   const int wanted = threads();
   const bool together = wanted > 1 && batch < wanted;
   const std::int64_t image = std::int64_t{net.input_size} * net.input_size * net.input_channels;
+  const Timer preparing;
   prepare(net, together ? batch : (batch + wanted - 1) / wanted);
+  if (profile) profile->folding += preparing.seconds();
   if (static_cast<int>(workspaces_.size()) < wanted) workspaces_.resize(static_cast<std::size_t>(wanted));
 
   for (Workspace& w : workspaces_) reserve(w);

@@ -19,7 +19,7 @@ using kernels::inference_kernels;
 using kernels::kLanes;
 
 /// Expanded channels that go through a bottleneck together, and rows of its projection: measured.
-constexpr int kChunk = 96, kProjectedRows = 32;
+constexpr int kChunk = 192, kProjectedRows = 32;
 
 std::int64_t padded(int channels) { return (std::int64_t{channels} + kLanes - 1) / kLanes * kLanes; }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The apq authors
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -18,12 +19,15 @@ namespace apq::pipeline {
 namespace {
 
 constexpr const char* kKinds[] = {"dense", "pointwise", "depthwise", "linear"};
+/// Sub-networks whose first step is measured.
+constexpr std::uint64_t kNeverSeen = 5;
 
 /// One network and random images, ready to do steps of a mode.
 class Bench {
  public:
   Bench(const config::Config& config, const EngineBench& options)
       : options_(options),
+        seed_(config.seed),
         space_(config.space),
         net_(space_, config.seed),
         network_(&net_.select(space_.largest())),
@@ -38,13 +42,38 @@ class Bench {
     if (!training()) prepare_evaluation();
   }
 
+  /// Other sub-networks of the space, one after the other: seconds of the first step of each over those of
+  /// the same step again (median of three), ascending. None with integers, or where the space has one
+  /// network.
+  std::vector<double> first_over_warm() {
+    std::vector<double> ratios;
+    if (integer_ || space_.log10_size() == 0) return ratios;
+    for (std::uint64_t i = 1; i <= kNeverSeen; ++i) {
+      RandomStream random(seed_, Purpose::test, i);
+      const space::Genome genome = space_.sample(random);
+      const auto seconds = [&] {
+        const Timer timer;
+        net_.select(genome);
+        training() ? train() : evaluate(*network_);
+        return timer.seconds();
+      };
+      const double first = seconds();
+      std::array warm{seconds(), seconds(), seconds()};
+      std::ranges::sort(warm);
+      ratios.push_back(first / warm[1]);
+    }
+    net_.select(space_.largest());
+    std::ranges::sort(ratios);
+    return ratios;
+  }
+
   void step() {
     if (integer_)
       integer_->forward(x_.data(), options_.batch);
-    else if (options_.mode == "fp32")
-      executor_.forward(folded_.network, x_.data(), options_.batch, nn::Mode::evaluate);
-    else
+    else if (training())
       train();
+    else
+      evaluate(folded_.network);
   }
 
   double macs() const {
@@ -90,6 +119,10 @@ class Bench {
     integer_ = std::make_unique<nn::IntegerExecutor>(quant::lower(folded_));
   }
 
+  void evaluate(const nn::Network& network) {
+    executor_.forward(network, x_.data(), options_.batch, nn::Mode::evaluate);
+  }
+
   void train() {
     const float* logits = executor_.forward(*network_, x_.data(), options_.batch, nn::Mode::train);
     nn::softmax_cross_entropy(options_.batch, network_->classes, logits, labels_.data(), 0.1f, nullptr, 0,
@@ -100,9 +133,10 @@ class Bench {
   }
 
   EngineBench options_;
+  std::uint64_t seed_;
   space::SearchSpace space_;
   supernet::Supernet net_;
-  const nn::Network* network_;
+  const nn::Network* network_;  ///< what net_ has selected
   nn::Model folded_;
   std::unique_ptr<nn::IntegerExecutor> integer_;
   nn::Executor executor_;
@@ -134,6 +168,7 @@ std::string bench_engine(const config::Config& config, const EngineBench& option
   const auto alone = bench.standalone();
   double bound = 0;
   for (const double s : alone) bound += s;
+  const std::vector<double> ratios = bench.first_over_warm();
 
   const double flop = 2 * bench.macs() * options.batch * (bench.training() ? 3 : 1);
   nlohmann::ordered_json j;
@@ -147,6 +182,11 @@ std::string bench_engine(const config::Config& config, const EngineBench& option
   j["step_seconds"] = {
       {"first", first}, {"least", steps.front()}, {"median", median}, {"most", steps.back()}};
   j["steps"] = steps.size();
+  if (!ratios.empty())
+    j["first_over_warm"] = {{"subnetworks", ratios.size()},
+                            {"least", ratios.front()},
+                            {"median", ratios[ratios.size() / 2]},
+                            {"most", ratios.back()}};
   double convolutions = 0;
   for (std::size_t k = 0; k < std::size(kKinds) && options.mode != "int8"; ++k) {
     const double share = profile.seconds[k] / static_cast<double>(steps.size()) / median;
@@ -160,10 +200,16 @@ std::string bench_engine(const config::Config& config, const EngineBench& option
   if (options.json) return j.dump(2);
 
   std::string text = fmt::format(
-      "{}, batch {}, {} threads, {}: {:.1f} images/s, {:.1f} GFLOP/s (median of {} steps of {:.1f} ms; first "
-      "{:.1f} ms)\n",
+      "{}, batch {}, {} threads, {}: {:.1f} images/s, {:.1f} GFLOP/s (median of {} steps of {:.1f} ms; the "
+      "process's first {:.1f} ms)\n",
       options.mode, options.batch, options.threads, j["instruction_set"].get<std::string>(),
       options.batch / median, flop / median / 1e9, steps.size(), 1e3 * median, 1e3 * first);
+  if (!ratios.empty())
+    text += fmt::format(
+        "first step of a sub-network never seen before: {:.2f} times the same step warm (median of {}; "
+        "{:.2f} to "
+        "{:.2f})\n",
+        ratios[ratios.size() / 2], ratios.size(), ratios.front(), ratios.back());
   text += fmt::format("efficiency {:.2f}: the best stand-alone oneDNN primitives add up to {:.1f} ms\n",
                       bound / median, 1e3 * bound);
   for (std::size_t k = 0; k < std::size(kKinds); ++k) {

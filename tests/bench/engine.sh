@@ -22,7 +22,8 @@ run = json.load(sys.stdin)
 steps = run["step_seconds"]
 print(*sys.argv[1:], run["threads"], run["batch"], "%.1f" % run["images_per_s"],
       "%.3f" % run["efficiency"] if "efficiency" in run else "", "%.2f" % (1e3 * steps["median"]),
-      "%.2f" % (1e3 * steps["first"]), sep=",")' "$@"
+      "%.2f" % (1e3 * steps["first"]),
+      "%.3f" % run["first_over_warm"]["median"] if "first_over_warm" in run else "", sep=",")' "$@"
 }
 own() {
   "$apq" bench engine --network "$root/configs/bench/mbconv.yaml" --threads "$threads" --seconds "$seconds" --json "$@"
@@ -30,7 +31,7 @@ own() {
 other() { "$python" "$root/tests/bench/pytorch_engine.py" --threads "$threads" --seconds "$seconds" "$@"; }
 
 csv=$out/engine.csv
-echo "engine,mode,kernel,turn,threads,batch,images_per_s,efficiency,median_ms,first_ms" >"$csv"
+echo "engine,mode,kernel,turn,threads,batch,images_per_s,efficiency,median_ms,first_ms,first_over_warm" >"$csv"
 for ((turn = 1; turn <= repeats; ++turn)); do
   for kernel in 3 7; do
     own --kernel "$kernel" --mode train | row apq,train "$kernel" "$turn"
@@ -68,10 +69,11 @@ The reference network of `configs/bench/mbconv.yaml`, batch {batch}, {threads} t
 on {date}, commit `{commit}`, host `{host}`: {cpu}. Medians of {len(turns)} turns; a ratio is the median of the ratios of
 each turn, with the smallest and the largest. PyTorch is Debian's, channels-last; "frozen" is what
 `torch.jit.optimize_for_inference` makes of it. "train" is in fp32, "bf16" with bf16 activations. Efficiency: sum of the best
-stand-alone oneDNN primitives (fp32 in training) by step time.
+stand-alone oneDNN primitives (fp32 in training) by step time. First step: of a sub-network never seen before, in a warm process,
+by the same step again.
 
-| mode | kernel | images/s | efficiency | compared with | its images/s | ratio |
-|---|---|---|---|---|---|---|""")
+| mode | kernel | images/s | efficiency | first step | compared with | its images/s | ratio |
+|---|---|---|---|---|---|---|---|""")
 COMPARED = [("train", "pytorch", "train"), ("bf16", "pytorch", "train"), ("bf16", "apq", "train"),
             ("fp32", "pytorch", "fp32"), ("fp32", "pytorch-frozen", "fp32"), ("int8", "apq", "fp32")]
 for kernel in ("3", "7"):
@@ -80,7 +82,9 @@ for kernel in ("3", "7"):
         ratios = [a / b for a, b in zip(own, others)]
         name = "own " + other_mode if other == "apq" else other
         efficiency = statistics.median(runs("apq", mode, kernel, "efficiency"))
-        print(f"| {mode} | {kernel} | {statistics.median(own):.0f} | {efficiency:.2f} | {name} "
+        first = runs("apq", mode, kernel, "first_over_warm")
+        first = f"{statistics.median(first):.2f}" if first else "–"
+        print(f"| {mode} | {kernel} | {statistics.median(own):.0f} | {efficiency:.2f} | {first} | {name} "
               f"| {statistics.median(others):.0f} | {statistics.median(ratios):.2f} "
               f"({min(ratios):.2f} to {max(ratios):.2f}) |")
 EOP

@@ -71,6 +71,7 @@ enum class Storage { fp32, bf16 };
 /// Seconds spent in the layers' passes, by Kind, forward and backward.
 struct Profile {
   double seconds[4] = {};
+  double folding = 0;  ///< evaluation: normalisations into scales, weights into the kernels' order
 };
 
 /// Runs networks forward and backward; owns activations, which only grow, so that changing sub-networks cost

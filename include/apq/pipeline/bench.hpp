@@ -11,7 +11,7 @@ namespace apq::pipeline {
 
 struct EngineBench {
   /// train, bf16 (training with bf16 activations), fp32 (evaluation, normalisation folded) or int8
-  /// (evaluation)
+  /// (evaluation); or pairs: what the pair stage does with a float sub-network
   std::string mode = "train";
   int batch = 64;
   int threads = 1;
@@ -21,8 +21,14 @@ struct EngineBench {
 
 /// Speed of the largest network of the configuration's space on random images: images/s, GFLOP/s (a
 /// multiply-add is two), time per kind of layer, and efficiency: the sum of each layer's best stand-alone
-/// oneDNN primitives over the measured step. Text, or one JSON object.
+/// oneDNN primitives over the measured step. Of other sub-networks of the space: seconds of the first step in
+/// this warm process over those of the same step again. Text, or one JSON object.
 std::string bench_engine(const config::Config& config, const EngineBench& options);
+/// Sub-networks a second of the float pair stage, on one process: the networks, and as many images (random
+/// ones), as that stage takes with this configuration, and the shares of slicing the supernet, recalibrating,
+/// folding and evaluating. `options.batch` is not read. Text, or one JSON object.
+std::string bench_pairs(const config::Config& config, const EngineBench& options);
+
 /// Speed of the search's whole loop on all ranks, as configured but for the data: nothing is read, measured
 /// or written, and the predictor has the configured size and random weights. Text or JSON on the root.
 /// Collective.

@@ -16,7 +16,8 @@ inline std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a :
 
 /// sum += products of four unsigned and four signed bytes in each 32-bit lane. GCC 12 copies the sums back
 /// and forth around the intrinsic, up to the stack.
-inline void dot(__m512i& sum, __m512i bytes, __m512i weights) {
+template <class V>
+inline void dot(V& sum, V bytes, V weights) {
   asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(bytes), "v"(weights));
 }
 
@@ -49,10 +50,21 @@ struct ToBytes {
   __m512i rounded(__m512i sum, int channel) const {
     return _mm512_cvtps_epi32(_mm512_min_ps(scaled(sum, shift, bias + channel, multiplier + channel), high));
   }
+  __m256i rounded(__m256i sum, int channel) const {
+    const __m256i whole =
+        _mm256_add_epi32(_mm256_sllv_epi32(sum, _mm512_castsi512_si256(shift)),
+                         _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bias + channel)));
+    const __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(whole), _mm256_loadu_ps(multiplier + channel));
+    return _mm256_cvtps_epi32(_mm256_min_ps(v, _mm512_castps512_ps256(high)));
+  }
   /// Bytes of four vectors; in each 128-bit lane the four of the first vector, then of the second and so on.
   __m512i packed(const __m512i v[4]) const {
     const __m512i words[2] = {_mm512_packs_epi32(v[0], v[1]), _mm512_packs_epi32(v[2], v[3])};
     return _mm512_max_epu8(_mm512_packus_epi16(words[0], words[1]), low);
+  }
+  __m256i packed(const __m256i v[4]) const {
+    const __m256i words[2] = {_mm256_packs_epi32(v[0], v[1]), _mm256_packs_epi32(v[2], v[3])};
+    return _mm256_max_epu8(_mm256_packus_epi16(words[0], words[1]), _mm512_castsi512_si256(low));
   }
 };
 
@@ -185,86 +197,124 @@ void product(std::int64_t first, std::int64_t rows, int depth, const std::uint8_
 // Depthwise convolution of a line, 64 channels at a time. Four kernel rows of every column are brought side
 // by side once and serve all outputs that the column belongs to.
 
-/// Four rows of one column and block: [vector][lane][4], as channel_of_lane says.
-inline void interleave(const std::uint8_t* const rows[4], std::int64_t at, std::uint8_t* to) {
-  const __m512i r0 = _mm512_loadu_si512(rows[0] + at), r1 = _mm512_loadu_si512(rows[1] + at);
-  const __m512i r2 = _mm512_loadu_si512(rows[2] + at), r3 = _mm512_loadu_si512(rows[3] + at);
-  const __m512i low01 = _mm512_unpacklo_epi8(r0, r1), high01 = _mm512_unpackhi_epi8(r0, r1);
-  const __m512i low23 = _mm512_unpacklo_epi8(r2, r3), high23 = _mm512_unpackhi_epi8(r2, r3);
-  _mm512_store_si512(to, _mm512_unpacklo_epi16(low01, low23));
-  _mm512_store_si512(to + 64, _mm512_unpackhi_epi16(low01, low23));
-  _mm512_store_si512(to + 128, _mm512_unpacklo_epi16(high01, high23));
-  _mm512_store_si512(to + 192, _mm512_unpackhi_epi16(high01, high23));
+// As vectors of half the width, where half a block is left, they take some CPUs half the time.
+
+template <class V>
+inline V load(const void* from) {
+  V v;
+  std::memcpy(&v, from, sizeof(v));
+  return v;
+}
+inline void store_some(std::uint8_t* to, __m512i v, int lanes) {
+  _mm512_mask_storeu_epi8(to, (__mmask64{1} << lanes) - 1, v);
+}
+inline void store_some(std::uint8_t* to, __m256i v, int lanes) {
+  _mm256_mask_storeu_epi8(to, (__mmask32{1} << lanes) - 1, v);
 }
 
-/// T neighbouring outputs of one block.
-template <int K, int T>
-inline void depthwise_tile(const std::uint8_t* columns, int stride, const std::int8_t* weights,
-                           const Requantization& q, int channel, int lanes, std::uint8_t* to) {
+/// Bytes of a and b in turns, then 16-bit words: the lower and the upper half of every 128-bit lane.
+inline __m512i low_bytes(__m512i a, __m512i b) { return _mm512_unpacklo_epi8(a, b); }
+inline __m256i low_bytes(__m256i a, __m256i b) { return _mm256_unpacklo_epi8(a, b); }
+inline __m512i high_bytes(__m512i a, __m512i b) { return _mm512_unpackhi_epi8(a, b); }
+inline __m256i high_bytes(__m256i a, __m256i b) { return _mm256_unpackhi_epi8(a, b); }
+inline __m512i low_words(__m512i a, __m512i b) { return _mm512_unpacklo_epi16(a, b); }
+inline __m256i low_words(__m256i a, __m256i b) { return _mm256_unpacklo_epi16(a, b); }
+inline __m512i high_words(__m512i a, __m512i b) { return _mm512_unpackhi_epi16(a, b); }
+inline __m256i high_words(__m256i a, __m256i b) { return _mm256_unpackhi_epi16(a, b); }
+
+/// Four rows of one column and block: [vector][lane][4], as channel_of_lane says.
+template <class V>
+inline void interleave(const std::uint8_t* const rows[4], std::uint8_t* to) {
+  const V r0 = load<V>(rows[0]), r1 = load<V>(rows[1]), r2 = load<V>(rows[2]), r3 = load<V>(rows[3]);
+  const V low01 = low_bytes(r0, r1), high01 = high_bytes(r0, r1);
+  const V low23 = low_bytes(r2, r3), high23 = high_bytes(r2, r3);
+  const V four[4] = {low_words(low01, low23), high_words(low01, low23), low_words(high01, high23),
+                     high_words(high01, high23)};
+#pragma GCC unroll 4
+  for (int v = 0; v < 4; ++v) std::memcpy(to + v * kByteBlock, &four[v], sizeof(V));
+}
+
+/// T neighbouring outputs of one block. On its own and with all taps unrolled: else GCC 12 keeps the sums on
+/// the stack.
+template <class V, int K, int T>
+[[gnu::noinline]] void depthwise_tile(const std::uint8_t* columns, int stride, const std::int8_t* weights,
+                                      const Requantization& q, int channel, int lanes, std::uint8_t* to) {
   constexpr int kGroups = (K + 3) / 4, kColumn = 4 * kByteBlock;
-  __m512i sum[T][4];
+  V sum[T][4];
 #pragma GCC unroll 8
   for (int t = 0; t < T; ++t)
 #pragma GCC unroll 4
-    for (int v = 0; v < 4; ++v) sum[t][v] = _mm512_setzero_si512();
+    for (int v = 0; v < 4; ++v) sum[t][v] = V{};
+#pragma GCC unroll 14
   for (int k = 0; k < K * kGroups; ++k, columns += kColumn, weights += kColumn)
 #pragma GCC unroll 4
     for (int v = 0; v < 4; ++v) {
-      const __m512i w = _mm512_loadu_si512(weights + v * kByteBlock);
+      const V w = load<V>(weights + v * kByteBlock);
 #pragma GCC unroll 8
       for (int t = 0; t < T; ++t) {
         const std::int64_t at = std::int64_t{t} * stride * kGroups * kColumn + v * kByteBlock;
-        dot(sum[t][v], _mm512_load_si512(columns + at), w);
+        dot(sum[t][v], load<V>(columns + at), w);
       }
     }
   const ToBytes to_bytes(q);
-  const __mmask64 mask = lanes == kByteBlock ? ~__mmask64{0} : (__mmask64{1} << lanes) - 1;
 #pragma GCC unroll 8
   for (int t = 0; t < T; ++t, to += to_bytes.channels) {
-    __m512i v[4];
+    V v[4];
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) v[i] = to_bytes.rounded(sum[t][i], channel + i * kLanes);
-    _mm512_mask_storeu_epi8(to, mask, to_bytes.packed(v));
+    const V bytes = to_bytes.packed(v);
+    if (lanes == sizeof(V))
+      std::memcpy(to, &bytes, sizeof(V));
+    else
+      store_some(to, bytes, lanes);
   }
+}
+
+/// `lanes` channels from `channel` on, at most as many as V has bytes.
+template <class V, int K>
+void depthwise_block(const Depthwise& d, int line, const std::uint8_t* image, const std::int8_t* weights,
+                     std::uint8_t* scratch, const Requantization& q, int channel, int lanes,
+                     std::uint8_t* out) {
+  static constexpr std::uint8_t kZeros[kByteBlock] = {};
+  constexpr int kGroups = (K + 3) / 4, kColumn = 4 * kByteBlock, kHalf = K / 2;
+  const std::int64_t row = std::int64_t{d.size} * d.channels;
+  for (int group = 0; group < kGroups; ++group) {
+    const std::uint8_t* rows[4];
+    std::int64_t steps[4];  // rows outside the image are zeros wherever one looks
+    for (int i = 0; i < 4; ++i) {
+      const int y = line * d.stride - kHalf + 4 * group + i;
+      const bool inside = y >= 0 && y < d.size && 4 * group + i < K;
+      rows[i] = inside ? image + y * row + channel : kZeros;
+      steps[i] = inside ? d.channels : 0;
+    }
+    std::uint8_t* to = scratch + (kHalf * kGroups + group) * kColumn;
+    for (int x = 0; x < d.size; ++x, to += kGroups * kColumn) {
+      interleave<V>(rows, to);
+      for (int i = 0; i < 4; ++i) rows[i] += steps[i];
+    }
+  }
+  int x = 0;
+  const auto tiles = [&]<int T>() {
+    for (; x + T <= d.size_out; x += T)
+      depthwise_tile<V, K, T>(scratch + std::int64_t{x} * d.stride * kGroups * kColumn, d.stride, weights, q,
+                              channel, lanes, out + std::int64_t{x} * d.channels);
+  };
+  tiles.template operator()<6>();
+  tiles.template operator()<2>();
+  tiles.template operator()<1>();
 }
 
 template <int K>
 void depthwise_line(const Depthwise& d, int line, std::int64_t first, const std::uint8_t* image,
                     const std::int8_t* weights, std::uint8_t* scratch, const Requantization& q) {
-  static constexpr std::uint8_t kZeros[kByteBlock] = {};
   constexpr int kGroups = (K + 3) / 4, kColumn = 4 * kByteBlock, kHalf = K / 2;
-  const std::int64_t row = std::int64_t{d.size} * d.channels;
   std::memset(scratch, 0, kHalf * kGroups * kColumn);
   const std::int64_t end = std::int64_t{kHalf + d.size} * kGroups * kColumn;
   std::memset(scratch + end, 0, static_cast<std::size_t>(line_scratch(d) - end));
-  for (int channel = 0; channel < d.channels; channel += kByteBlock) {
-    for (int group = 0; group < kGroups; ++group) {
-      const std::uint8_t* rows[4];
-      std::int64_t steps[4];  // rows outside the image are zeros wherever one looks
-      for (int i = 0; i < 4; ++i) {
-        const int y = line * d.stride - kHalf + 4 * group + i;
-        const bool inside = y >= 0 && y < d.size && 4 * group + i < K;
-        rows[i] = inside ? image + y * row + channel : kZeros;
-        steps[i] = inside ? d.channels : 0;
-      }
-      std::uint8_t* to = scratch + (kHalf * kGroups + group) * kColumn;
-      for (int x = 0; x < d.size; ++x, to += kGroups * kColumn) {
-        interleave(rows, 0, to);
-        for (int i = 0; i < 4; ++i) rows[i] += steps[i];
-      }
-    }
+  for (int channel = 0; channel < d.channels; channel += kByteBlock, weights += K * kGroups * kColumn) {
     const int lanes = static_cast<int>(smaller(kByteBlock, d.channels - channel));
-    std::uint8_t* out = q.bytes + first * d.channels + channel;
-    int x = 0;
-    const auto tiles = [&]<int T>() {
-      for (; x + T <= d.size_out; x += T)
-        depthwise_tile<K, T>(scratch + std::int64_t{x} * d.stride * kGroups * kColumn, d.stride, weights, q,
-                             channel, lanes, out + std::int64_t{x} * d.channels);
-    };
-    tiles.template operator()<6>();
-    tiles.template operator()<2>();
-    tiles.template operator()<1>();
-    weights += K * kGroups * kColumn;
+    const auto run = 2 * lanes <= kByteBlock ? depthwise_block<__m256i, K> : depthwise_block<__m512i, K>;
+    run(d, line, image, weights, scratch, q, channel, lanes, q.bytes + first * d.channels + channel);
   }
 }
 

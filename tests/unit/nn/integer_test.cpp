@@ -231,7 +231,7 @@ TEST(IntegerExecutor, WideLayersWithEveryKernelGiveTheBitsOfPlainLoops) {
 TEST(IntegerFusedLayer, LargestWeightsAndInputsAreSummedExactly) {
   for (const Kind kind : {Kind::pointwise, Kind::depthwise})
     for (const int kernel : {3, 5, 7})
-      for (const int channels : {9, 64, 145}) {
+      for (const int channels : {9, 64, 96, 145}) {
         IntegerLayer l;
         l.kind = kind;
         l.cin = l.cout = channels;
