@@ -19,7 +19,9 @@ for cpu in Nehalem Haswell; do  # SSE 4.2; AVX2
   check "$cpu gives the test accuracy of this CPU" agrees
 done
 
-APQ_FAULT=checkpoint.written:2:kill "$APQ" supernet "$mini" --out "$work/killed" >/dev/null 2>&1 || true
+code=0
+APQ_FAULT=checkpoint.written:2:kill "$APQ" supernet "$mini" --out "$work/killed" >/dev/null 2>&1 || code=$?
+check "a run is killed after its second checkpoint (exit $code)" test "$code" = 137
 code=0
 on Nehalem supernet "$mini" --out "$work/killed" --resume --max-time 1s >"$work/log" 2>&1 || code=$?
 check "a checkpoint of another CPU is continued (exit $code)" test "$code" = 75
