@@ -16,6 +16,8 @@
 #include "pipeline/active_front.hpp"
 #include "pipeline/artifacts.hpp"
 #include "pipeline/context.hpp"
+#include "pipeline/costs.hpp"
+#include "pipeline/measure.hpp"
 #include "pipeline/pairs_file.hpp"
 #include "pipeline/transfer_data.hpp"
 

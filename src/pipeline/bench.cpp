@@ -16,6 +16,7 @@
 #include "apq/nn/ops.hpp"
 #include "apq/predictor/predictor.hpp"
 #include "pipeline/context.hpp"
+#include "pipeline/costs.hpp"
 
 namespace apq::pipeline {
 namespace {

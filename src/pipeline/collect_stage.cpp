@@ -7,6 +7,7 @@
 #include "apq/io/files.hpp"
 #include "pipeline/artifacts.hpp"
 #include "pipeline/context.hpp"
+#include "pipeline/measure.hpp"
 #include "pipeline/pairs_file.hpp"
 
 namespace apq::pipeline {

@@ -2,16 +2,8 @@
 // SPDX-FileCopyrightText: The apq authors
 #include "pipeline/context.hpp"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <cstdlib>
-#include <cstring>
-#include <functional>
-#include <limits>
-#include <sstream>
 
 #include "apq/core/error.hpp"
 #include "apq/core/fault.hpp"
@@ -21,7 +13,7 @@
 #include "apq/core/watchdog.hpp"
 #include "apq/io/files.hpp"
 #include "apq/pipeline/pipeline.hpp"
-#include "pipeline/table_file.hpp"
+#include "pipeline/costs.hpp"
 
 namespace apq::pipeline {
 
@@ -82,80 +74,7 @@ std::string fingerprint_of(const Context& c) {
   return text;
 }
 
-constexpr const char* kCostsFile = "costs.cache";
-
-std::shared_ptr<const hw::TableDevice> table_device(const config::HardwareOptions& options,
-                                                    std::vector<std::string>& problems) {
-  const std::string text = io::read_text(options.table, kMostTableBytes, ErrorKind::data);
-  const hw::LayerTable table = parse_table(text, options.table.string(), problems);
-  return std::make_shared<hw::TableDevice>(table, options.table.string(), hex(hash_text(text)),
-                                           options.precision == "fp32");
-}
-
-hw::Counting counting_of(const config::Config& config) {
-  return config.hardware.counting == "apq" ? hw::Counting::apq : hw::Counting::everything;
-}
-
-std::string costs_key(const hw::Device& device, const space::SearchSpace& space,
-                      const std::string& counting) {
-  return hex(hash_text(space.describe() + "\n" + device.describe() + "\n" + counting));
-}
-
-/// Costs of an earlier run in the folder, when they are for the same space and device.
-std::vector<double> saved_costs(const fs::path& folder, const std::string& key) {
-  std::error_code none;
-  if (folder.empty() || !fs::exists(folder / kCostsFile, none)) return {};
-  try {
-    const io::Archive archive = io::Archive::load(folder / kCostsFile, "costs");
-    if (archive.text("key") == key) return archive.doubles("layers");
-  } catch (const Error& error) {
-    log::warn("{} (the costs are computed again)", error.what());
-  }
-  return {};
-}
-
 }  // namespace
-
-void raise_table_problems(const fs::path& file, const std::vector<std::string>& problems) {
-  validate(problems.empty(), ErrorKind::data,
-           "{} cannot be used ({} problems) mend it or build it again:\n  {}", file.string(), problems.size(),
-           fmt::join(problems, "\n  "));
-}
-
-std::shared_ptr<const hw::Device> make_device(const config::Config& config) {
-  if (config.hardware.device == "bitfusion")
-    return std::make_shared<hw::BitFusion>(config.hardware.bitfusion);
-  if (config.hardware.device != "lut") return hw::device_from_name(config.hardware.device);
-  std::vector<std::string> problems;
-  const auto device = table_device(config.hardware, problems);
-  raise_table_problems(config.hardware.table, problems);
-  return device;
-}
-
-hw::CostModel make_costs(const config::Config& config, const space::SearchSpace& space,
-                         const fs::path& folder) {
-  const hw::Counting counting = counting_of(config);
-  if (config.hardware.device == "lut") {  // what the table has wrong and what it lacks in one list
-    std::vector<std::string> problems;
-    const auto device = table_device(config.hardware, problems);
-    for (const space::LayerSpec& layer : hw::distinct_layers(space, counting))
-      if (!device->knows(layer)) problems.push_back("missing: " + layer.shape());
-    raise_table_problems(config.hardware.table, problems);
-    return {space, device, counting};
-  }
-  const auto device = make_device(config);
-  return {space, device, counting, saved_costs(folder, costs_key(*device, space, config.hardware.counting))};
-}
-
-void save_costs(const config::Config& config, const space::SearchSpace& space, const hw::CostModel& costs,
-                const fs::path& folder) {
-  const std::string key = costs_key(costs.device(), space, config.hardware.counting);
-  if (saved_costs(folder, key).size() == costs.layer_costs().size()) return;
-  io::Archive archive;
-  archive.put("key", key);
-  archive.put("layers", std::span<const double>(costs.layer_costs()));
-  archive.save(folder / kCostsFile, "costs");
-}
 
 Context::Context(comm::Communicator& comm, const config::Config& config, fs::path out, fs::path from)
     : comm(comm),
@@ -195,56 +114,6 @@ Context::Context(const Context& other, const config::Config& config, fs::path ou
       budgets(other.budgets),
       data(other.data),
       fingerprint(fingerprint_of(*this)) {}
-
-namespace {
-
-/// Throws Error(usage) when no network meets it.
-search::Budget make_budget(const config::Config& config, const hw::CostModel& costs,
-                           const config::BudgetOptions& b) {
-  const hw::Metric metric = hw::metric_from_name(b.metric);
-  search::Budget budget{static_cast<int>(metric), b.limit, fmt::format("{}<={}", b.metric, b.limit)};
-  std::vector<hw::Bound> bounds{{metric, b.limit}};
-  for (const auto& also : b.also) {
-    bounds.push_back({hw::metric_from_name(also.metric), also.limit});
-    budget.also.push_back({static_cast<int>(bounds.back().metric), also.limit});
-    budget.name += fmt::format(" and {}<={}", also.metric, also.limit);
-  }
-  for (const hw::Bound& bound : bounds) {
-    const double least = costs.smallest(bound.metric).value;
-    validate(!std::isnan(least), ErrorKind::usage,
-             "budget {} <= {} cannot be judged ({} has no such costs) choose another metric or device",
-             hw::metric_name(bound.metric), bound.limit, costs.device().name());
-    validate(least <= bound.limit, ErrorKind::usage,
-             "budget {} <= {} cannot be met (the smallest network of this space needs {:.6g}) raise the "
-             "limit or widen the space",
-             hw::metric_name(bound.metric), bound.limit, least);
-  }
-  const auto reachable = costs.smallest(metric, bounds);
-  validate(reachable.has_value(), ErrorKind::usage,
-           "budget {} cannot be met (each limit can, but no network was found that meets all) raise one",
-           budget.name);
-  budget.floor = reachable->value;
-  for (const auto& other : config.budgets)
-    if (other.metric == b.metric && other.limit < b.limit) budget.floor = std::max(budget.floor, other.limit);
-  budget.smallest = reachable->genome;
-  return budget;
-}
-
-}  // namespace
-
-std::vector<search::Budget> make_budgets(const config::Config& config, const hw::CostModel& costs) {
-  std::vector<search::Budget> budgets;
-  for (const auto& b : config.budgets) budgets.push_back(make_budget(config, costs, b));
-  return budgets;
-}
-
-search::EvolutionOptions make_evolution(const config::SearchOptions& options) {
-  search::EvolutionOptions evolution = options.evolution;
-  std::istringstream names(options.objectives);
-  for (std::string name; names >> name;)
-    if (name != "budget") evolution.objectives.push_back(static_cast<int>(hw::metric_from_name(name)));
-  return evolution;
-}
 
 fs::path Context::artifact(const std::string& name, const std::string& made_by) const {
   for (const fs::path& folder : {out, from})
@@ -343,88 +212,6 @@ void Context::stop_early() const {
            stage, stop::reason(), failed_save_);
   throw StoppedEarly(
       fmt::format("{}: stopped ({}), state saved; continue with --resume", stage, stop::reason()));
-}
-
-namespace {
-
-constexpr std::int64_t kMostFailed = 5;  ///< one in so many
-constexpr double kFailed = std::numeric_limits<double>::quiet_NaN();
-
-/// Root: logs the lines of all ranks; returns the first. Collective.
-std::string log_failures(Context& context, const std::string& lines) {
-  std::string first;
-  for (const comm::Bytes& bytes : context.comm.all_gather(std::as_bytes(std::span(lines)))) {
-    std::istringstream in(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
-    for (std::string line; std::getline(in, line);) {
-      if (first.empty()) first = line;
-      if (context.comm.root()) log::warn("failed: {}", line);
-    }
-  }
-  return first;
-}
-
-/// One network that cannot be trained must not end a run; many mean that the options are wrong.
-void check_failures(const std::map<std::int64_t, double>& results, const std::string& title,
-                    const std::string& reason) {
-  const auto failed = std::ranges::count_if(results, [](const auto& r) { return std::isnan(r.second); });
-  const auto all = static_cast<std::int64_t>(results.size());
-  validate(failed * kMostFailed <= all, ErrorKind::numeric,
-           "{}: {} of {} networks failed (more than {} %; {}) change the options of their training in "
-           "another run folder",
-           title, failed, all, 100 / kMostFailed, reason.empty() ? "log.txt says why" : reason);
-}
-
-}  // namespace
-
-void measure(Context& context, const std::vector<space::Genome>& genomes,
-             std::map<std::int64_t, double>& results, const std::string& title,
-             const std::function<double(const space::Genome&, const comm::Beat&)>& compute,
-             const std::function<void()>& save) {
-  watchdog::set_phase("stage " + context.stage + ", " + title);
-  const auto n = static_cast<std::int64_t>(genomes.size());
-  std::vector<std::int64_t> missing;
-  for (std::int64_t i = 0; i < n; ++i)
-    if (!results.contains(i)) missing.push_back(i);
-  std::vector<double> work;
-  for (const auto& genome : genomes) work.push_back(context.costs.cost(genome, hw::Metric::bitops_g));
-  std::ranges::stable_sort(missing, std::greater{},
-                           [&](std::int64_t i) { return work[static_cast<std::size_t>(i)]; });
-
-  Progress progress(title, n, context.comm.root());
-  progress.update(static_cast<std::int64_t>(results.size()));
-  std::array<double, 2> busy{};  // items and seconds
-  std::string failures;          // of this rank, one a line
-  const auto compute_one = [&](std::int64_t i, const comm::Beat& beat) {
-    const Timer timer;
-    const space::Genome& genome = genomes[static_cast<std::size_t>(i)];
-    double accuracy = kFailed;
-    try {
-      fault::point("evaluation");
-      accuracy = compute(genome, beat);
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::numeric) throw;
-      failures += fmt::format("{}: {}\n", context.space.to_text(genome), error.what());
-    }
-    busy[0] += 1;
-    busy[1] += timer.seconds();
-    return accuracy;
-  };
-  const auto keep = [&](std::int64_t i, double value) {
-    results[i] = value;
-    progress.update(static_cast<std::int64_t>(results.size()));
-    if (context.comm.root() && context.checkpoint_due_here()) save();
-  };
-  comm::distribute(context.comm, missing, compute_one, keep, stop::stop_requested);
-  context.comm.sum(std::span<double>(busy));
-  context.work["items"] += busy[0];
-  context.work["item_seconds"] += busy[1];
-  const std::string reason = log_failures(context, failures);
-  const bool stop = context.stop_agreed();
-  if (context.comm.root() && !missing.empty()) save();
-  if (stop) context.stop_early();
-  progress.finish();
-  check_failures(results, title, reason);
-  watchdog::set_phase("stage " + context.stage);
 }
 
 std::unique_ptr<supernet::Supernet> load_supernet(const Context& context) {

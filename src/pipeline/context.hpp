@@ -3,7 +3,6 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -11,7 +10,6 @@
 #include <vector>
 
 #include "apq/comm/communicator.hpp"
-#include "apq/comm/distribute.hpp"
 #include "apq/config/config.hpp"
 #include "apq/core/progress.hpp"
 #include "apq/data/dataset.hpp"
@@ -19,7 +17,7 @@
 #include "apq/io/archive.hpp"
 #include "apq/io/manifest.hpp"
 #include "apq/predictor/predictor.hpp"
-#include "apq/search/evolution.hpp"
+#include "apq/search/algorithm.hpp"
 #include "apq/space/search_space.hpp"
 #include "apq/supernet/supernet.hpp"
 
@@ -91,26 +89,9 @@ struct Context {
   std::string journal_;
 };
 
-std::shared_ptr<const hw::Device> make_device(const config::Config& config);
-/// Error(data) lists everything that is wrong with a table and every layer it lacks. Costs saved in `folder`
-/// are taken when they are for this space and device.
-hw::CostModel make_costs(const config::Config& config, const space::SearchSpace& space,
-                         const fs::path& folder = {});
-/// Saves the costs for the next make_costs.
-void save_costs(const config::Config& config, const space::SearchSpace& space, const hw::CostModel& costs,
-                const fs::path& folder);
-inline constexpr std::size_t kMostTableBytes = std::size_t{1} << 28;
-/// Error(data) with all problems, one a line; nothing when there are none.
-void raise_table_problems(const fs::path& file, const std::vector<std::string>& problems);
-
 /// "apq 0.1.0 on avx512_vnni, oneDNN 2.6.3, ...": what byte-equal results depend on besides configuration and
 /// data.
 std::string maker();
-
-/// Every budget of the configuration. Throws Error(usage) when no network meets one.
-std::vector<search::Budget> make_budgets(const config::Config& config, const hw::CostModel& costs);
-/// Evolution and search algorithm as configured.
-search::EvolutionOptions make_evolution(const config::SearchOptions& options);
 
 /// The i-th network to measure int8 accuracy of. One in (budgets + 1) is free, the others lie within a budget
 /// each, where the search will look.
@@ -118,16 +99,6 @@ space::Genome pair_genome(const Context& context, Purpose purpose, std::int64_t 
 
 /// Same bytes on every rank.
 void broadcast(comm::Communicator& comm, io::Archive& archive);
-
-/// Measures compute(i) of the genomes that `results` lacks, the most expensive first, each on the rank that
-/// is idle next (comm::distribute); results do not depend on who did what. `save` is called on the root
-/// whenever a checkpoint is due and at the end; a stop request abandons what is being measured. A network for
-/// which compute throws Error(numeric) has failed: its result is NaN, the reason goes to the log, and when
-/// more than a fifth of all failed, Error(numeric) ends the run. Collective.
-void measure(Context& context, const std::vector<space::Genome>& genomes,
-             std::map<std::int64_t, double>& results, const std::string& title,
-             const std::function<double(const space::Genome&, const comm::Beat&)>& compute,
-             const std::function<void()>& save);
 
 /// Error(environment) unless all ranks run the same program with the same configuration on the same kind of
 /// CPU. Collective.

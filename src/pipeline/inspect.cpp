@@ -14,6 +14,7 @@
 #include "apq/pipeline/pipeline.hpp"
 #include "pipeline/artifacts.hpp"
 #include "pipeline/context.hpp"
+#include "pipeline/costs.hpp"
 #include "pipeline/results.hpp"
 
 namespace apq::pipeline {

@@ -25,6 +25,7 @@
 #include "apq/nn/ops.hpp"
 #include "pipeline/context.hpp"
 #include "pipeline/label_networks.hpp"
+#include "pipeline/measure.hpp"
 
 namespace apq::pipeline {
 

@@ -21,6 +21,7 @@
 #include "apq/pipeline/pipeline.hpp"
 #include "apq/predictor/predictor.hpp"
 #include "pipeline/context.hpp"
+#include "pipeline/costs.hpp"
 #include "pipeline/table_file.hpp"
 
 namespace apq::pipeline {

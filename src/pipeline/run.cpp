@@ -17,6 +17,7 @@
 #include "apq/pipeline/pipeline.hpp"
 #include "pipeline/binding.hpp"
 #include "pipeline/context.hpp"
+#include "pipeline/costs.hpp"
 #include "pipeline/results.hpp"
 
 namespace apq::pipeline {

@@ -15,6 +15,8 @@
 #include "apq/search/pareto.hpp"
 #include "pipeline/artifacts.hpp"
 #include "pipeline/context.hpp"
+#include "pipeline/costs.hpp"
+#include "pipeline/measure.hpp"
 #include "pipeline/pairs_file.hpp"
 #include "pipeline/promising.hpp"
 #include "pipeline/uniform.hpp"

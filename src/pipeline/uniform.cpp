@@ -5,6 +5,7 @@
 #include <set>
 
 #include "apq/core/watchdog.hpp"
+#include "pipeline/costs.hpp"
 
 namespace apq::pipeline {
 namespace {
