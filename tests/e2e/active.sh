@@ -66,8 +66,11 @@ uncertain=(--seeds 1 --set predictor.members=2 --set search.exploration=1)
 check "a search that buys labels of uncertain elites" study 2 uncertain "${uncertain[@]}"
 check "stands beside one that buys those of good ones" test "$(column uncertain 2)" = "active good chosen random start "
 check "chooses others" bash -c '! cmp -s "$1/active/pairs_int8.csv" "$1/good/pairs_int8.csv"' _ "$work/uncertain/seed-1"
-check "and is the same from one rank" study 1 uncertain1 "${uncertain[@]}"
-check "byte for byte" same_study uncertain uncertain1
+code=0
+APQ_FAULT=evaluation:5:kill study 1 uncertain3 "${uncertain[@]}" >"$work/log" 2>&1 || code=$?
+check "is killed while it measures (exit $code)" test "$code" = 137
+check "goes on on three ranks" study 3 uncertain3 "${uncertain[@]}"
+check "and ends with the same bytes" same_study uncertain uncertain3
 
 refused "too few pairs for the arm random" 3 'arm random needs' "${one[@]}" --pairs "$work/pairs" --out "$work/no" --start 38
 refused "a folder without pairs" 3 'pairs_int8.csv is missing' "${one[@]}" --out "$work/none"
