@@ -19,6 +19,7 @@ struct Options {
   fs::path config;
   fs::path out;
   fs::path from;
+  fs::path pairs;
   bool resume = false;
   std::vector<std::string> overrides;
   double max_time = 0;
@@ -49,7 +50,11 @@ fs::path run_stages(comm::Communicator& comm, const Options& options, std::vecto
   status.watch(out);
   comm.barrier();  // everybody has seen the folder as it was
   pipeline::run(comm, config,
-                {.out = out, .from = options.from, .resume = options.resume, .stages = std::move(stages)});
+                {.out = out,
+                 .from = options.from,
+                 .pairs = options.pairs,
+                 .resume = options.resume,
+                 .stages = std::move(stages)});
   return out;
 }
 
@@ -69,11 +74,20 @@ void add_stage(CLI::App& app, Command& command, pipeline::Stage stage, const std
   CLI::App* sub = add_subcommand(app, name, text, *options);
   sub->add_option("--from", options->from, "Run folder to read inputs from (default: the run folder itself)")
       ->type_name("RUN");
-  add_examples(*sub,
-               {fmt::format("apq {} configs/quickstart.yaml", name),
-                fmt::format("mpirun -n 2 apq {} configs/quickstart.yaml --from results/quickstart --out "
-                            "results/again",
-                            name)});
+  std::vector<std::string> examples{
+      fmt::format("apq {} configs/quickstart.yaml", name),
+      fmt::format("mpirun -n 2 apq {} configs/quickstart.yaml --from results/quickstart --out results/again",
+                  name)};
+  if (stage == pipeline::Stage::collect) {
+    sub->add_option("--pairs", options->pairs,
+                    "Folder with pairs measured in the same way, which are taken over, and pairs.txt")
+        ->type_name("DIR");
+    examples.emplace_back(
+        "mpirun -n 2 apq collect configs/quickstart.yaml --from results/quickstart --pairs "
+        "results/quickstart "
+        "--set pairs.int8=500 --out results/more");
+  }
+  add_examples(*sub, examples);
   sub->callback([&command, options, stage] {
     command.parallel = true;
     command.action = [&command, options, stage](comm::Communicator& comm) {

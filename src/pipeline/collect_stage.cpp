@@ -69,6 +69,18 @@ std::vector<Measured> samples(const Context& c, const std::vector<space::Genome>
   return list;
 }
 
+/// Labels of these networks among those of another run, by index.
+std::map<std::int64_t, double> measured_before(const Context& c, const std::vector<space::Genome>& genomes,
+                                               const std::vector<predictor::Pair>& pairs) {
+  std::map<space::Genome, double> labels;
+  for (const auto& pair : pairs) labels.emplace(c.space.canonical(pair.genome), pair.accuracy);
+  std::map<std::int64_t, double> results;
+  for (std::size_t i = 0; i < genomes.size(); ++i)
+    if (const auto found = labels.find(c.space.canonical(genomes[i])); found != labels.end())
+      results[static_cast<std::int64_t>(i)] = found->second;
+  return results;
+}
+
 }  // namespace
 
 space::Genome pair_genome(const Context& c, Purpose purpose, std::int64_t i) {
@@ -82,11 +94,22 @@ void run_collect(Context& c) {
   const auto net = load_supernet(c);
   eval::TrueEvaluator evaluator(*net, *c.data);
   const auto& options = c.config.pairs;
+  std::vector<space::Genome> fp32_genomes, int8_genomes;
+  for (int i = 0; i < options.fp32; ++i) fp32_genomes.push_back(fp32_genome(c, i));
+  for (int i = 0; i < options.int8; ++i) int8_genomes.push_back(pair_genome(c, Purpose::int8_pair, i));
   std::map<std::int64_t, double> fp32, int8, again;
   if (const auto state = c.restore()) {
     fp32 = known(*state, "fp32");
     int8 = known(*state, "int8");
     if (options.noise > 0) again = known(*state, "again");
+  } else if (!c.pairs.empty()) {
+    require_this_recipe(c.pairs, c, *net);
+    const fs::path floats = c.pairs / "pairs_fp32.csv", integers = c.pairs / "pairs_int8.csv";
+    if (fs::exists(floats)) fp32 = measured_before(c, fp32_genomes, read_pairs_fp32(c.space, floats));
+    if (fs::exists(integers))
+      int8 = measured_before(c, int8_genomes, as_pairs(read_pairs_int8(c.space, integers)));
+    c.note(fmt::format("collect: {} of {} float and {} of {} int8 pairs are known from {}", fp32.size(),
+                       options.fp32, int8.size(), options.int8, c.pairs.string()));
   }
   const auto save = [&] {
     io::Archive a;
@@ -95,9 +118,6 @@ void run_collect(Context& c) {
     if (options.noise > 0) put(a, "again", again);
     c.save(static_cast<std::int64_t>(fp32.size() + int8.size() + again.size()), a);
   };
-  std::vector<space::Genome> fp32_genomes, int8_genomes;
-  for (int i = 0; i < options.fp32; ++i) fp32_genomes.push_back(fp32_genome(c, i));
-  for (int i = 0; i < options.int8; ++i) int8_genomes.push_back(pair_genome(c, Purpose::int8_pair, i));
   measure(
       c, fp32_genomes, fp32, "float pairs",
       [&](const space::Genome& genome, const comm::Beat&) {

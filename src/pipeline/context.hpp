@@ -31,6 +31,7 @@ struct Context {
   const config::Config& config;
   fs::path out;
   fs::path from;
+  fs::path pairs = {};  ///< folder with pairs that need not be measured again; empty: none
   space::SearchSpace space;
   hw::CostModel costs;
   std::vector<search::Budget> budgets;

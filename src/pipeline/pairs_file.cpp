@@ -209,6 +209,10 @@ bool has_this_recipe(const fs::path& folder, const Context& c, supernet::Superne
   return fs::exists(folder / kRecipeFile) && read_recipe(folder).recipe == recipe_of(c, net).recipe;
 }
 
+void require_this_recipe(const fs::path& folder, const Context& c, supernet::Supernet& net) {
+  require_same(read_recipe(folder), folder.string(), recipe_of(c, net), "this configuration");
+}
+
 bool inputs_have_this_recipe(const Context& c, supernet::Supernet& net) {
   for (const fs::path& folder : {c.out, c.from})
     if (!folder.empty() && fs::exists(folder / kRecipeFile)) return has_this_recipe(folder, c, net);

@@ -52,6 +52,8 @@ PairsFile label_recipe(const config::Config& config, const space::SearchSpace& s
 void write_recipe(const Context& context, supernet::Supernet& net);
 /// Does the folder say that its pairs have this run's recipe?
 bool has_this_recipe(const fs::path& folder, const Context& context, supernet::Supernet& net);
+/// Error(data) with what differs unless it does.
+void require_this_recipe(const fs::path& folder, const Context& context, supernet::Supernet& net);
 /// Is the recipe of this run's input pairs its own, as far as it is known?
 bool inputs_have_this_recipe(const Context& context, supernet::Supernet& net);
 

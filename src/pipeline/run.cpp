@@ -183,6 +183,7 @@ void run(comm::Communicator& comm, const config::Config& config, const RunOption
   start_watchdog(comm, config, options.out);
   // What a user can get wrong in configuration and data fails here, with the folder still as it was.
   Context context(comm, config, options.out, options.from);
+  context.pairs = options.pairs;
   if (comm.root()) {
     std::error_code error;
     fs::create_directories(options.out / "checkpoints", error);

@@ -8,6 +8,21 @@ quietly ranks 2 supernet "$mini" --out "$work/net"
 quietly ranks 2 collect "$mini" --from "$work/net" --out "$work/run" --set pairs.noise=5
 quietly ranks 1 collect "$mini" --from "$work/net" --out "$work/few" --set pairs.int8=6 --set pairs.fp32=9
 
+more=(--from "$work/net" --set pairs.int8=6 --set pairs.fp32=9)
+quietly ranks 2 collect "$mini" "${more[@]}" --pairs "$work/run" --set pairs.noise=5 --out "$work/more"
+check "pairs measured before are taken over" grep -q '8 of 9 float and 6 of 6 int8 pairs are known' "$work/more/log.txt"
+check "and the rest is measured as if all were" cmp "$work/few/pairs_fp32.csv" "$work/more/pairs_fp32.csv"
+check "so are int8 pairs" cmp "$work/few/pairs_int8.csv" "$work/more/pairs_int8.csv"
+awk -F, -v OFS=, 'NR == 2 {$3 = 0.125} {print}' "$work/run/pairs_int8.csv" >"$work/marked.csv"
+mkdir "$work/marked"
+cp "$work/run/pairs.txt" "$work/marked"
+mv "$work/marked.csv" "$work/marked/pairs_int8.csv"
+quietly ranks 2 collect "$mini" "${more[@]}" --pairs "$work/marked" --out "$work/trusted"
+check "they are not measured again" grep -q '^0,sample,0.125,' "$work/trusted/pairs_int8.csv"
+refused "pairs with another recipe" 3 'pairs.qat.steps=4 in' ranks 1 collect "$mini" "${more[@]}" --pairs "$work/run" \
+  --set pairs.qat.steps=5 --out "$work/other"
+refused "pairs that are nowhere" 5 'pairs.txt' ranks 1 collect "$mini" "${more[@]}" --pairs "$work/nowhere" --out "$work/other2"
+
 check "five int8 pairs are measured twice" test "$(wc -l <"$work/run/pairs_noise.csv")" = 6
 check "the second measurement is another one" bash -c \
   'awk -F, "NR > 1 && \$2 != \$3 {++differ} END {exit !differ}" "$1"' _ "$work/run/pairs_noise.csv"

@@ -19,8 +19,9 @@ inline constexpr Stage kStages[] = {Stage::supernet, Stage::collect, Stage::pred
 const char* stage_name(Stage stage);
 
 struct RunOptions {
-  std::filesystem::path out;   ///< run folder; created
-  std::filesystem::path from;  ///< where inputs are read; empty: `out`
+  std::filesystem::path out;         ///< run folder; created
+  std::filesystem::path from;        ///< where inputs are read; empty: `out`
+  std::filesystem::path pairs = {};  ///< pairs that Stage::collect need not measure again; empty: none
   bool resume = false;
   std::vector<Stage> stages;  ///< empty: all
 };

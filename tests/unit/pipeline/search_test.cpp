@@ -32,7 +32,9 @@ class Search : public testing::Test {
     const auto config =
         config::load(fs::path(APQ_SOURCE_DIR) / "tests/support/mini.yaml", {"checkpoint_seconds=0"});
     const auto comm = comm::make_serial();
-    pipeline::run(*comm, config, {folder_ / name, folder_ / "base", resume, std::move(stages)});
+    pipeline::run(
+        *comm, config,
+        {.out = folder_ / name, .from = folder_ / "base", .resume = resume, .stages = std::move(stages)});
   }
   static void search(const std::string& name) { run(name, {Stage::search}); }
   static void resume(const std::string& name) { run(name, {Stage::search}, true); }
