@@ -13,6 +13,7 @@
 
 namespace apq::nn {
 
+using kernels::Ahead;
 using kernels::Depthwise;
 using kernels::float_kernels;
 using kernels::kLanes;
@@ -28,11 +29,20 @@ std::int64_t block_rows(int cin, int cout) {
   return std::clamp<std::int64_t>(kFloats / (cin + cout) / 24 * 24, 24, 480);
 }
 
-/// Calls body(first, count) for consecutive blocks of a range.
+/// Calls body(this block, the next one or an empty one) for consecutive blocks of a range.
 template <class Body>
-void for_blocks(Range range, std::int64_t block, Body body) {
-  for (std::int64_t first = range.begin; first < range.end; first += block)
-    body(first, std::min(block, range.end - first));
+void for_blocks(Range range, std::int64_t size, Body body) {
+  const auto block = [&](std::int64_t first) { return Range{first, std::min(first + size, range.end)}; };
+  for (std::int64_t first = range.begin; first < range.end; first += size)
+    body(block(first), block(std::min(first + size, range.end)));
+}
+
+/// Rows of a tensor will be read.
+template <class T>
+void add_rows(Ahead& ahead, const T* tensor, Range rows, int channels) {
+  if (tensor)
+    ahead.add(tensor + rows.begin * channels,
+              (rows.end - rows.begin) * channels * static_cast<std::int64_t>(sizeof(T)));
 }
 
 /// The activated input as floats: made in y, or z itself where it is that already.
@@ -113,6 +123,11 @@ class GradientBlocks {
     return dz;
   }
 
+  void add_to(Ahead& ahead, Range rows) const {
+    add_rows(ahead, g_.dy, rows, channels_);
+    add_rows(ahead, g_.z, rows, channels_);
+  }
+
   void finish() {
     sums_.reduce();
     if (g_.dshift)
@@ -169,6 +184,10 @@ class ProductRows {
     if (!dense_) return activate(in_.activation, count, s_.cin, in_.z + first * s_.cin, scratch);
     for (std::int64_t r = first; r < first + count; ++r, scratch += depth()) columns(r, scratch);
     return scratch - count * depth();
+  }
+
+  void add_to(Ahead& ahead, Range rows) const {
+    if (!dense_) add_rows(ahead, in_.z, rows, s_.cin);
   }
 
  private:
@@ -238,10 +257,14 @@ void product_forward(Kind kind, const ConvShape& s, const InputOf<T>& in, const 
   Moments moments(cout, statistics);
   const std::int64_t block = block_rows(depth, cout);
   parallel(s.rows_out(), block * depth, [&](int part, Range range, float* scratch) {
-    for_blocks(range, block, [&](std::int64_t first, std::int64_t rows) {
-      T* to = z + first * cout;
+    for_blocks(range, block, [&](Range now, Range next) {
+      const std::int64_t rows = now.end - now.begin;
+      T* to = z + now.begin * cout;
+      Ahead ahead;
+      input.add_to(ahead, next);
       stored_kernels<T>().product(static_cast<int>(rows), cout, depth,
-                                  {input.get(first, rows, scratch), depth, 1}, packed, 0, to, cout, false);
+                                  {input.get(now.begin, rows, scratch), depth, 1}, packed, 0, to, cout, false,
+                                  ahead);
       moments.add(part, rows, to);
     });
   });
@@ -269,18 +292,22 @@ void product_backward(Kind kind, const ConvShape& s, const InputOf<T>& in, const
       [&](float* partial) {
         parallel(s.rows_out(), block * (depth + cout) + kSlack, [&](int part, Range range, float* scratch) {
           float* to = partial + static_cast<std::size_t>(part) * weights;
-          for_blocks(range, block, [&](std::int64_t first, std::int64_t rows) {
+          for_blocks(range, block, [&](Range now, Range next) {
+            const std::int64_t first = now.begin, rows = now.end - now.begin;
+            Ahead ahead;
+            gradients.add_to(ahead, next);
+            input.add_to(ahead, next);
             const float* dz = gradients.rows(part, first, rows, scratch);
             // The product reads past the end of dz: of the whole tensor, where it is not our copy.
             if (dw && dz != scratch) dz = std::copy_n(dz, rows * cout, scratch) - rows * cout;
             if (dw)
               float_kernels().product(depth, cout, static_cast<int>(rows),
                                       {input.get(first, rows, scratch + block * cout + kSlack), 1, depth}, dz,
-                                      cout, to, cout, true);
+                                      cout, to, cout, true, ahead);
             if (!dx) return;
             T* at = dx + first * depth;
             stored_kernels<T>().product(static_cast<int>(rows), depth, cout, {dz, cout, 1}, packed, 0, at,
-                                        depth, false);
+                                        depth, false, ahead);
             input_sums.add(part, first, rows, at);
           });
         });
@@ -294,6 +321,12 @@ void product_backward(Kind kind, const ConvShape& s, const InputOf<T>& in, const
 }
 
 Depthwise geometry(const ConvShape& s) { return {s.size, s.size_out(), s.cin, s.kernel, s.stride}; }
+
+/// Rows of a tensor that are one image.
+Range pixels_of(std::int64_t image, int size) {
+  const std::int64_t pixels = std::int64_t{size} * size;
+  return {image * pixels, (image + 1) * pixels};
+}
 
 /// Weights [tap][ld] to [block][tap][16], taps turned around for the gradient of the data.
 void weight_blocks(const Depthwise& d, const float* w, int ld, bool turned, float* to) {
@@ -347,7 +380,9 @@ void depthwise_pass(const ConvShape& s, const InputOf<T>& in, const float* w, in
     for (std::int64_t n = images.begin; n < images.end; ++n) {
       image_blocks(d, in, n, blocks + squares, blocks);
       T* to = z + n * pixels * d.channels;
-      stored_kernels<T>().correlate(d, d.stride, d.size_out, blocks, weights, to);
+      Ahead ahead;
+      if (n + 1 < images.end) add_rows(ahead, in.z, pixels_of(n + 1, d.size), d.channels);
+      stored_kernels<T>().correlate(d, d.stride, d.size_out, blocks, weights, to, ahead);
       moments.add(part, pixels, to);
     }
   });
@@ -378,14 +413,19 @@ void depthwise_pass_backward(const ConvShape& s, const InputOf<T>& in, const flo
               float_kernels().to_blocks(
                   d, d.size_out, gradients.rows(part, (n * d.size_out + y) * d.size_out, d.size_out, row),
                   d.stride, row_in_blocks(d, y, d.stride, dz));
+            Ahead ahead;
+            if (n + 1 < images.end) {
+              gradients.add_to(ahead, pixels_of(n + 1, d.size_out));
+              add_rows(ahead, in.z, pixels_of(n + 1, d.size), d.channels);
+            }
             if (dw) {
               image_blocks(d, in, n, row, blocks);
               float_kernels().accumulate_taps(d, blocks, dz,
-                                              partial + static_cast<std::size_t>(part) * weights);
+                                              partial + static_cast<std::size_t>(part) * weights, ahead);
             }
             if (!dx) continue;
             const std::int64_t first = n * d.size * d.size;
-            stored_kernels<T>().correlate(d, 1, d.size, dz, turned, dx + first * d.channels);
+            stored_kernels<T>().correlate(d, 1, d.size, dz, turned, dx + first * d.channels, ahead);
             input_sums.add(part, first, std::int64_t{d.size} * d.size, dx + first * d.channels);
           }
         });

@@ -31,6 +31,32 @@ struct Left {
   std::int64_t row_stride, depth_stride;
 };
 
+/// Memory that the caller reads next. Kernels that compute more than they read ask for a line of it now and
+/// then, so that it waits in the caches when its turn comes.
+class Ahead {
+ public:
+  // Always inlined, as above.
+  [[gnu::always_inline]] void add(const void* from, std::int64_t bytes) {
+    if (bytes > 0)
+      parts_[count_++] = {static_cast<const char*>(from), static_cast<const char*>(from) + bytes};
+  }
+  /// The first line nobody has asked for, null if there is none; and what was asked for from there on.
+  [[gnu::always_inline]] const char* line() {
+    while (turn_ < count_ && parts_[turn_].line >= parts_[turn_].end) ++turn_;
+    return turn_ < count_ ? parts_[turn_].line : nullptr;
+  }
+  [[gnu::always_inline]] void asked_until(const char* line) {
+    if (turn_ < count_) parts_[turn_].line = line;
+  }
+
+ private:
+  struct Part {
+    const char *line, *end;
+  };
+  Part parts_[3] = {};
+  int turn_ = 0, count_ = 0;
+};
+
 /// Columns of the right-hand matrix that `product` takes at a time, where `columns` are left.
 [[gnu::always_inline]] inline int panel_columns(int columns, int widest) {
   const int blocks = (columns + kLanes - 1) / kLanes;
@@ -44,10 +70,10 @@ struct StoredKernels {
   /// c[rows][columns] = (or +=, with `add`) left * right. Right is packed (ldb = 0), or row-major with ldb
   /// floats a row; then up to 15 floats after its end are read.
   void (*product)(int rows, int columns, int depth, Left left, const float* right, std::int64_t ldb, T* c,
-                  std::int64_t ldc, bool add);
+                  std::int64_t ldc, bool add, Ahead& ahead);
   /// y[size_out][size_out][channels]: correlation of the blocks with weights [block][tap][16].
   void (*correlate)(const Depthwise&, int stride, int size_out, const float* blocks, const float* weights,
-                    T* y);
+                    T* y, Ahead& ahead);
   /// Adds sums over rows of (z - shift) and (z - shift)^2.
   void (*moments)(std::int64_t rows, int channels, const T* z, const float* shift, double* sum,
                   double* square);
@@ -82,7 +108,8 @@ struct FloatKernels : StoredKernels<float> {
   void (*to_blocks)(const Depthwise&, int pixels, const float* row, int step, float* to);
   /// Adds the gradient of the weights, [block][tap][16]. Output pixel (y, x) of `gradients` stands at
   /// (kernel / 2 + stride * y, kernel / 2 + stride * x) of its padded square.
-  void (*accumulate_taps)(const Depthwise&, const float* blocks, const float* gradients, float* dw);
+  void (*accumulate_taps)(const Depthwise&, const float* blocks, const float* gradients, float* dw,
+                          Ahead& ahead);
 
   void (*fake_quantize)(std::int64_t n, const float* x, float alpha, float step, bool is_signed, float* y);
   double (*fake_quantize_backward)(std::int64_t n, const float* x, float alpha, bool is_signed,
