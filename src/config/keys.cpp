@@ -105,7 +105,7 @@ void describe(Visitor& v, HardwareOptions& o) {
 void describe(Visitor& v, supernet::TrainOptions& o) {
   v.key(choice("mode", {"sandwich", "progressive"}, "training scheme: BigNAS or once-for-all"), &o.mode);
   v.key(choice("precision", {"fp32", "bf16"},
-               "of activations and their gradients in memory; all is computed and learned in fp32"),
+               "of activations and their gradients in memory and, where CPUs are faster so, in products"),
         &o.precision);
   v.key(number("epochs", kPositive, 1e4, "epochs", "of training, warm-up included"), &o.epochs);
   v.key(number("warmup_epochs", 0, 1e4, "epochs", "largest network only, then channels are sorted"),

@@ -10,6 +10,7 @@
 #include "apq/core/error.hpp"
 #include "nn/kernels/float_kernels.hpp"
 #include "nn/parallel.hpp"
+#include "nn/products.hpp"
 
 namespace apq::nn {
 
@@ -20,8 +21,6 @@ using kernels::kLanes;
 using kernels::stored_kernels;
 
 namespace {
-
-constexpr std::int64_t kSlack = kLanes;  // `product` reads a little past the end of a plain right-hand side
 
 /// Rows of a block, so that its input and output stay in a core's caches.
 std::int64_t block_rows(int cin, int cout) {
@@ -247,70 +246,72 @@ void sum_parts(std::int64_t n, std::size_t size, Work work, float* total) {
     float_kernels().add(static_cast<std::int64_t>(size), all + p * size, total);
 }
 
-template <class T>
-void product_forward(Kind kind, const ConvShape& s, const InputOf<T>& in, const float* w, int ld, T* z,
-                     const Statistics& statistics, PackedWeights* kept) {
+template <class T, class Products>
+void product_forward(const Products& products, Kind kind, const ConvShape& s, const InputOf<T>& in,
+                     const float* w, int ld, T* z, const Statistics& statistics, PackedWeights* kept) {
   const ProductRows input(kind, s, in);
   const int depth = input.depth(), cout = s.cout;
   const float* packed = packed_weight(packed_size(depth, cout), kept,
-                                      [&](float* to) { float_kernels().pack(depth, cout, w, ld, 1, to); });
+                                      [&](float* to) { products.pack(depth, cout, w, ld, 1, to); });
   Moments moments(cout, statistics);
   const std::int64_t block = block_rows(depth, cout);
-  parallel(s.rows_out(), block * depth, [&](int part, Range range, float* scratch) {
-    for_blocks(range, block, [&](Range now, Range next) {
-      const std::int64_t rows = now.end - now.begin;
-      T* to = z + now.begin * cout;
-      Ahead ahead;
-      input.add_to(ahead, next);
-      stored_kernels<T>().product(static_cast<int>(rows), cout, depth,
-                                  {input.get(now.begin, rows, scratch), depth, 1}, packed, 0, to, cout, false,
-                                  ahead);
-      moments.add(part, rows, to);
-    });
-  });
+  parallel(s.rows_out(), block * depth + products.scratch(block, depth, cout),
+           [&](int part, Range range, float* scratch) {
+             for_blocks(range, block, [&](Range now, Range next) {
+               const std::int64_t rows = now.end - now.begin;
+               T* to = z + now.begin * cout;
+               Ahead ahead;
+               input.add_to(ahead, next);
+               products.with_weights(static_cast<int>(rows), cout, depth, input.get(now.begin, rows, scratch),
+                                     packed, to, scratch + block * depth, ahead);
+               moments.add(part, rows, to);
+             });
+           });
   moments.finish();
 }
 
-template <class T>
-void product_backward(Kind kind, const ConvShape& s, const InputOf<T>& in, const float* w, int ld,
-                      const OutputGradientOf<T>& gradient, float* dw, int dw_ld, T* dx,
-                      const InputSums& sums) {
+template <class T, class Products>
+void product_backward(const Products& products, Kind kind, const ConvShape& s, const InputOf<T>& in,
+                      const float* w, int ld, const OutputGradientOf<T>& gradient, float* dw, int dw_ld,
+                      T* dx, const InputSums& sums) {
   const ProductRows input(kind, s, in);
   const int depth = input.depth(), cout = s.cout;
   float* packed = nullptr;
   if (dx) {
     packed = weight_memory(packed_size(cout, depth));
-    float_kernels().pack(cout, depth, w, 1, ld, packed);
+    products.pack(cout, depth, w, 1, ld, packed);
   }
   GradientBlocks gradients(cout, gradient);
   InputSumBlocks input_sums(s.cin, in, sums);
   const std::int64_t block = block_rows(depth, cout);
+  const std::int64_t floats = block * (depth + cout) + kSlack;
   const std::size_t weights = dw ? static_cast<std::size_t>(depth) * static_cast<std::size_t>(cout) : 0;
   std::vector<float> total(weights);
   sum_parts(
       s.rows_out(), weights,
       [&](float* partial) {
-        parallel(s.rows_out(), block * (depth + cout) + kSlack, [&](int part, Range range, float* scratch) {
-          float* to = partial + static_cast<std::size_t>(part) * weights;
-          for_blocks(range, block, [&](Range now, Range next) {
-            const std::int64_t first = now.begin, rows = now.end - now.begin;
-            Ahead ahead;
-            gradients.add_to(ahead, next);
-            input.add_to(ahead, next);
-            const float* dz = gradients.rows(part, first, rows, scratch);
-            // The product reads past the end of dz: of the whole tensor, where it is not our copy.
-            if (dw && dz != scratch) dz = std::copy_n(dz, rows * cout, scratch) - rows * cout;
-            if (dw)
-              float_kernels().product(depth, cout, static_cast<int>(rows),
-                                      {input.get(first, rows, scratch + block * cout + kSlack), 1, depth}, dz,
-                                      cout, to, cout, true, ahead);
-            if (!dx) return;
-            T* at = dx + first * depth;
-            stored_kernels<T>().product(static_cast<int>(rows), depth, cout, {dz, cout, 1}, packed, 0, at,
-                                        depth, false, ahead);
-            input_sums.add(part, first, rows, at);
-          });
-        });
+        parallel(s.rows_out(), floats + products.scratch(block, depth, cout),
+                 [&](int part, Range range, float* scratch) {
+                   float* to = partial + static_cast<std::size_t>(part) * weights;
+                   for_blocks(range, block, [&](Range now, Range next) {
+                     const std::int64_t first = now.begin, rows = now.end - now.begin;
+                     Ahead ahead;
+                     gradients.add_to(ahead, next);
+                     input.add_to(ahead, next);
+                     const float* dz = gradients.rows(part, first, rows, scratch);
+                     // The product reads past the end of dz: of the whole tensor, where it is not our copy.
+                     if (dw && dz != scratch) dz = std::copy_n(dz, rows * cout, scratch) - rows * cout;
+                     if (dw)
+                       products.add_to_gradient(static_cast<int>(rows), cout, depth,
+                                                input.get(first, rows, scratch + block * cout + kSlack), dz,
+                                                to, scratch + floats, ahead);
+                     if (!dx) return;
+                     T* at = dx + first * depth;
+                     products.with_weights(static_cast<int>(rows), depth, cout, dz, packed, at,
+                                           scratch + floats, ahead);
+                     input_sums.add(part, first, rows, at);
+                   });
+                 });
       },
       total.data());
   for (int k = 0; dw && k < depth; ++k)
@@ -318,6 +319,18 @@ void product_backward(Kind kind, const ConvShape& s, const InputOf<T>& in, const
                         dw + std::int64_t{k} * dw_ld);
   gradients.finish();
   input_sums.finish();
+}
+
+/// Calls run(products) with the fastest for such a layer. What is stored in bf16 may be multiplied so in all
+/// layers but the first and the last, which are small.
+template <class T, class Run>
+void with_products(Kind kind, Run run) {
+  if constexpr (std::is_same_v<T, Bf16>)
+    if (const auto* kernels = kernels::pair_kernels(); kernels && kind == Kind::pointwise) {
+      run(PairProducts(*kernels));
+      return;
+    }
+  run(FloatProducts());
 }
 
 Depthwise geometry(const ConvShape& s) { return {s.size, s.size_out(), s.cin, s.kernel, s.stride}; }
@@ -448,7 +461,9 @@ void convolve(Kind kind, const ConvShape& s, const InputOf<T>& in, const float* 
   if (kind == Kind::depthwise)
     depthwise_pass(s, in, w, ld, z, statistics, kept);
   else
-    product_forward(kind, s, in, w, ld, z, statistics, kept);
+    with_products<T>(kind, [&](const auto& products) {
+      product_forward(products, kind, s, in, w, ld, z, statistics, kept);
+    });
 }
 
 template <class T>
@@ -459,7 +474,9 @@ void convolve_backward(Kind kind, const ConvShape& s, const InputOf<T>& in, cons
   if (kind == Kind::depthwise)
     depthwise_pass_backward(s, in, w, ld, gradient, dw, dw_ld, dx, sums);
   else
-    product_backward(kind, s, in, w, ld, gradient, dw, dw_ld, dx, sums);
+    with_products<T>(kind, [&](const auto& products) {
+      product_backward(products, kind, s, in, w, ld, gradient, dw, dw_ld, dx, sums);
+    });
 }
 
 template void convolve(Kind, const ConvShape&, const InputOf<float>&, const float*, int, float*,

@@ -12,7 +12,8 @@
 /// A layer's whole work in one walk over memory. Between layers only the convolution results z are stored;
 /// the normalisation and clip after them are applied where the next layer reads them, and their gradients
 /// where the backward pass reads those. Each block of rows or image does all its steps while it is in cache.
-/// What lies in memory between the passes is of type T, float or Bf16; they compute in float.
+/// What lies in memory between the passes is of type T, float or Bf16; they compute in float,
+/// 1x1 convolutions of Bf16 in products.hpp's pairs where those are faster.
 namespace apq::nn {
 
 /// y = round(clip(z * scale + shift, 0, high) / step) * step per channel. shift null: y = z; scale null: 1;

@@ -16,11 +16,13 @@
 #include "apq/config/config.hpp"
 #include "apq/core/error.hpp"
 #include "apq/core/progress.hpp"
+#include "apq/nn/bf16.hpp"
 #include "apq/nn/buffer.hpp"
 #include "apq/nn/primitives.hpp"
 #include "nn/fused_layer.hpp"
 #include "nn/integer_shape.hpp"
 #include "nn/kernels/mlp_kernels.hpp"
+#include "nn/kernels/pair_kernels.hpp"
 #include "nn/kernels/requantize.hpp"
 #include "nn/onednn/product.hpp"
 #include "nn/passes.hpp"
@@ -63,16 +65,20 @@ double macs(Kind kind, const ConvShape& s) {
          (kind == Kind::depthwise ? 1 : s.cin);
 }
 
-void forward(benchmark::State& state, Kind kind, const ConvShape& s) {
-  const auto x = numbers(s.rows_in() * s.cin),
-             w = numbers(std::int64_t{s.kernel} * s.kernel * s.cin * s.cout);
-  AlignedVector<float> y(static_cast<std::size_t>(s.rows_out() * s.cout));
+/// Of tensors stored as T, whose products are computed with numbers of this precision.
+template <class T>
+void forward(benchmark::State& state, Kind kind, const ConvShape& s, Precision precision) {
+  std::vector<T> x(static_cast<std::size_t>(s.rows_in() * s.cin));
+  const auto values = numbers(s.rows_in() * s.cin);
+  for (std::size_t i = 0; i < x.size(); ++i) nn::assign(x[i], values[i]);
+  const auto w = numbers(std::int64_t{s.kernel} * s.kernel * s.cin * s.cout);
+  AlignedVector<T> y(static_cast<std::size_t>(s.rows_out() * s.cout));
   compare(
       state, 2 * macs(kind, s),
       [&] {
         nn::convolve(kind, s, {x.data(), {}}, w.data(), s.cout, y.data());
       },
-      [&] { return nn::convolution_seconds(kind, s, Pass::forward, Precision::fp32); });
+      [&] { return nn::convolution_seconds(kind, s, Pass::forward, precision); });
 }
 
 void backward(benchmark::State& state, Kind kind, const ConvShape& s, Pass pass) {
@@ -209,7 +215,9 @@ void add_layers(config::Config config, int kernel) {
                                   ? fmt::format("k{}/{}x{}x{}/s{}", s.kernel, s.size, s.size, s.cin, s.stride)
                                   : fmt::format("{}x{}x{}/{}", s.size, s.size, s.cin, s.cout);
     const std::string name = depthwise ? "depthwise" : "pointwise";
-    add(name + "/forward/" + shape, forward, kind, s);
+    add(name + "/forward/" + shape, forward<float>, kind, s, Precision::fp32);
+    if (!depthwise && nn::kernels::pair_kernels())
+      add(name + "/bf16/" + shape, forward<nn::Bf16>, kind, s, Precision::bf16);
     add(name + "/backward_data/" + shape, backward, kind, s, Pass::backward_data);
     add(name + "/backward_weights/" + shape, backward, kind, s, Pass::backward_weights);
     add(name + "/int8/" + shape, fused, kind, s);

@@ -7,7 +7,8 @@
 
 namespace apq::nn {
 
-/// The upper half of a float: its range with 8 bits of precision. For memory only, nothing computes with it.
+/// The upper half of a float: its range with 8 bits of precision. For memory, and for products
+/// that are summed in float.
 struct Bf16 {
   std::uint16_t bits;
 };

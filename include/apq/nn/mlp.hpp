@@ -9,13 +9,9 @@
 #include <vector>
 
 #include "apq/nn/buffer.hpp"
+#include "apq/nn/precision.hpp"
 
 namespace apq::nn {
-
-/// Numbers the two hidden products of an Mlp are computed with.
-enum class Precision { fp32, bf16, int8 };
-Precision precision_from_name(const std::string& name);  ///< throws Error(usage) listing the names
-std::vector<std::string> precisions();                   ///< "fp32", "bf16", "int8"
 
 /// A perceptron with three hidden layers of equal width whose first layer is a sum of table rows. Matrices
 /// are row-major, [inputs][outputs].

@@ -82,7 +82,7 @@ class Supernet {
 
 struct TrainOptions {
   std::string mode = "sandwich";   ///< sandwich (BigNAS) or progressive (once-for-all)
-  std::string precision = "fp32";  ///< fp32 or bf16: how activations and their gradients are stored
+  std::string precision = "fp32";  ///< fp32 or bf16: nn::Storage of activations and gradients
   double epochs = 10;
   double warmup_epochs = 1;    ///< largest network only, then channels are sorted
   int batch = 64;              ///< images per rank and step

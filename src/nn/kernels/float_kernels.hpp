@@ -26,10 +26,12 @@ struct Depthwise {
 };
 
 /// A matrix whose element (row, depth) stands at a[row * row_stride + depth * depth_stride].
-struct Left {
-  const float* a;
+template <class W>
+struct LeftOf {
+  const W* a;
   std::int64_t row_stride, depth_stride;
 };
+using Left = LeftOf<float>;
 
 /// Memory that the caller reads next. Kernels that compute more than they read ask for a line of it now and
 /// then, so that it waits in the caches when its turn comes.

@@ -40,14 +40,15 @@ double best_seconds(const dnnl::engine& engine, const dnnl::primitive& primitive
 }
 
 onednn::ConvolutionGeometry geometry(Kind kind, const ConvShape& s, Precision precision) {
+  const Type real = precision == Precision::bf16 ? Type::bf16 : Type::f32;
   const bool integer = precision == Precision::int8;
   const memory::dim n = s.batch, in = s.size, out = s.size_out(), k = s.kernel, left = k / 2;
   const memory::dim right = (out - 1) * s.stride + k - in - left;
   const memory::dims weights =
       kind == Kind::depthwise ? memory::dims{s.cin, 1, 1, k, k} : memory::dims{s.cout, s.cin, k, k};
-  return {{{n, s.cin, in, in}, integer ? Type::u8 : Type::f32, Tag::any},
-          {weights, integer ? Type::s8 : Type::f32, Tag::any},
-          {{n, s.cout, out, out}, integer ? Type::u8 : Type::f32, Tag::any},
+  return {{{n, s.cin, in, in}, integer ? Type::u8 : real, Tag::any},
+          {weights, integer ? Type::s8 : real, Tag::any},
+          {{n, s.cout, out, out}, integer ? Type::u8 : real, Tag::any},
           {s.stride, s.stride},
           {left, left},
           {right, right}};

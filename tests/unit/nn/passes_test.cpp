@@ -11,6 +11,7 @@
 
 #include "apq/core/random.hpp"
 #include "apq/nn/bf16.hpp"
+#include "nn/kernels/pair_kernels.hpp"
 
 namespace apq::nn {
 namespace {
@@ -41,6 +42,22 @@ Values floats(const std::vector<T>& v) {
 /// How far a stored number may be from the one that was to be stored, relative to it.
 template <class T>
 constexpr double kRounding = std::is_same_v<T, Bf16> ? 1.0 / 256 : 0;
+
+/// Whether a product rounds what it multiplies to bf16.
+template <class T>
+bool rounds(Kind kind) {
+  return std::is_same_v<T, Bf16> && kind == Kind::pointwise && kernels::pair_kernels();
+}
+/// What a product multiplies.
+template <class T>
+Values operand(Kind kind, const Values& v) {
+  return rounds<T>(kind) ? floats(stored<Bf16>(v)) : v;
+}
+/// Its tolerance: a last bit of a float may round a number the other way.
+template <class T>
+double tolerance(Kind kind, double of_floats) {
+  return rounds<T>(kind) ? 2e-3 : of_floats;
+}
 
 /// `tolerance` is relative to the largest value, `rounding` to each.
 void expect_close(const Values& fast, const Values& plain, double tolerance, double rounding = 0) {
@@ -95,8 +112,9 @@ struct Case {
     ref::im2col(s, x.data(), 0, columns.data());
     return columns;
   }
+  template <class T = float>
   Values plain_forward() const {
-    const Values x = plain_columns(plain_input());
+    const Values x = operand<T>(kind, plain_columns(plain_input())), w = operand<T>(kind, this->w);
     Values z(dy.size());
     if (kind == Kind::depthwise)
       ref::depthwise_forward(s, x.data(), w.data(), ld, z.data());
@@ -116,8 +134,9 @@ class Passes : public ::testing::TestWithParam<std::tuple<int, Kind>> {
     std::vector<Case> cases;
     const Kind kind = std::get<1>(GetParam());
     if (kind == Kind::pointwise) {
-      for (const auto [batch, size, cin, cout] : {std::array{3, 7, 16, 96}, std::array{2, 9, 96, 24},
-                                                  std::array{1, 3, 8, 40}, std::array{5, 14, 40, 64}})
+      for (const auto [batch, size, cin, cout] :
+           {std::array{3, 7, 16, 96}, std::array{2, 9, 96, 24}, std::array{1, 3, 8, 40},
+            std::array{5, 14, 40, 64}, std::array{3, 5, 7, 19}})
         cases.emplace_back(kind, ConvShape{batch, size, cin, cout, 1, 1});
     } else if (kind == Kind::linear) {
       cases.emplace_back(kind, ConvShape{5, 1, 24, 10, 1, 1});
@@ -151,7 +170,7 @@ void expect_forward_agrees(const std::vector<Case>& cases) {
     convolve(c.kind, c.s, {z_in.data(), c.kind == Kind::dense ? Activation{} : c.before()}, c.w.data(), c.ld,
              z.data(), {mean.data(), variance.data()});
     const Values fast = floats(z);
-    expect_close(fast, c.plain_forward(), 2e-5, kRounding<T>);
+    expect_close(fast, c.plain_forward<T>(), tolerance<T>(c.kind, 2e-5), kRounding<T>);
     ref::batch_statistics(c.s.rows_out(), c.s.cout, fast.data(), mean_plain.data(), variance_plain.data());
     expect_close(mean, mean_plain, 1e-4);
     expect_close(variance, variance_plain, 1e-4);
@@ -159,7 +178,9 @@ void expect_forward_agrees(const std::vector<Case>& cases) {
 }
 
 TEST_P(Passes, ForwardAgreesWithThePlainOperators) { expect_forward_agrees<float>(cases()); }
-TEST_P(Passes, ForwardInBf16IsThePlainResultRoundedOnce) { expect_forward_agrees<Bf16>(cases()); }
+TEST_P(Passes, ForwardInBf16IsThePlainResultOfWhatIsMultipliedRoundedOnce) {
+  expect_forward_agrees<Bf16>(cases());
+}
 
 template <class T>
 void expect_backward_agrees(const std::vector<Case>& cases) {
@@ -174,16 +195,18 @@ void expect_backward_agrees(const std::vector<Case>& cases) {
       const float v = z[i] * c.scale[k] + c.shift[k];
       dz[i] = c.scale[k] * (v > 0 && v < c.high ? c.dy[i] : 0) - c.a[k] - (z[i] - c.mean[k]) * c.b[k];
     }
+    const Values left = operand<T>(c.kind, columns), right = operand<T>(c.kind, dz),
+                 w = operand<T>(c.kind, c.w);
     std::vector<T> dx(x.size());
     Values dx_plain(x.size()), dw_plain = random_values(depth * c.ld, 12), dw = dw_plain;
     if (c.kind == Kind::depthwise) {
       ref::depthwise_backward_weights(s, x.data(), dz.data(), dw_plain.data(), c.ld);
       ref::depthwise_backward_data(s, dz.data(), c.w.data(), c.ld, dx_plain.data());
     } else {
-      ref::pointwise_backward_weights(s.rows_out(), depth, s.cout, columns.data(), dz.data(), dw_plain.data(),
+      ref::pointwise_backward_weights(s.rows_out(), depth, s.cout, left.data(), right.data(), dw_plain.data(),
                                       c.ld);
       if (c.kind != Kind::dense)
-        ref::pointwise_backward_data(s.rows_out(), depth, s.cout, dz.data(), c.w.data(), c.ld,
+        ref::pointwise_backward_data(s.rows_out(), depth, s.cout, right.data(), w.data(), c.ld,
                                      dx_plain.data());
     }
 
@@ -199,10 +222,10 @@ void expect_backward_agrees(const std::vector<Case>& cases) {
     if (!dense) sums = {c.mean_in.data(), c.inv_std_in.data(), sum.data(), sum_xhat.data()};
     convolve_backward(c.kind, s, InputOf<T>{z_in.data(), dense ? Activation{} : c.before()}, c.w.data(), c.ld,
                       gradient, dw.data(), c.ld, dense ? nullptr : dx.data(), sums);
-    expect_close(dw, dw_plain, 5e-5);
+    expect_close(dw, dw_plain, tolerance<T>(c.kind, 5e-5));
     if (dense) continue;
     const Values dx_fast = floats(dx);
-    expect_close(dx_fast, dx_plain, 5e-5, kRounding<T>);
+    expect_close(dx_fast, dx_plain, tolerance<T>(c.kind, 5e-5), kRounding<T>);
     ref::normalise_backward_sums(s.rows_in(), s.cin, c.z_in.data(), dx_fast.data(), c.mean_in.data(),
                                  c.inv_std_in.data(), c.scale_in.data(), c.shift_in.data(), c.high,
                                  sum_plain.data(), sum_xhat_plain.data());
@@ -212,7 +235,9 @@ void expect_backward_agrees(const std::vector<Case>& cases) {
 }
 
 TEST_P(Passes, BackwardAgreesWithThePlainOperators) { expect_backward_agrees<float>(cases()); }
-TEST_P(Passes, BackwardInBf16IsThePlainResultRoundedOnce) { expect_backward_agrees<Bf16>(cases()); }
+TEST_P(Passes, BackwardInBf16IsThePlainResultOfWhatIsMultipliedRoundedOnce) {
+  expect_backward_agrees<Bf16>(cases());
+}
 
 // As in quantization-aware training: no normalisation, a bias, and a clip that learns.
 TEST_P(Passes, BackwardWithoutNormalisationGivesTheGradientsOfShiftAndClip) {
