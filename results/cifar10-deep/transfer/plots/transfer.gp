@@ -1,8 +1,8 @@
 # Makes transfer.svg and transfer.png from transfer.csv:  gnuplot transfer.gp
 set datafile separator comma
 set logscale x
-set xtics (25, 50, 100, 200, 500)
-set xrange [20:625]
+set xtics (25, 50, 100, 200, 500, 1000)
+set xrange [20:1250]
 set xlabel 'int8 pairs to train on (points: medians; bars: smallest and largest over seeds)'
 set ylabel 'pairwise accuracy on the test part, %'
 set grid lc rgb '#e4e4e4' lt 1
