@@ -202,7 +202,9 @@ PairsFile label_recipe(const config::Config& config, const space::SearchSpace& s
 }
 
 void write_recipe(const Context& c, supernet::Supernet& net) {
-  io::write_atomically(c.out / kRecipeFile, header_text(recipe_of(c, net)));
+  PairsFile recipe = recipe_of(c, net);
+  if (!c.pairs.empty()) recipe.sources = merge({recipe, read_recipe(c.pairs)}).pairs.sources;
+  io::write_atomically(c.out / kRecipeFile, header_text(recipe));
 }
 
 bool has_this_recipe(const fs::path& folder, const Context& c, supernet::Supernet& net) {

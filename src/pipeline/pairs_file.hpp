@@ -48,7 +48,7 @@ Merged merge(const std::vector<PairsFile>& files);
 /// Recipe and source of the labels that this run gives networks of this supernet.
 PairsFile label_recipe(const config::Config& config, const space::SearchSpace& space,
                        const std::string& data_hash, const std::string& supernet_hash);
-/// pairs.txt, for pairs that this run measured.
+/// pairs.txt, for pairs that this run measured or took over.
 void write_recipe(const Context& context, supernet::Supernet& net);
 /// Does the folder say that its pairs have this run's recipe?
 bool has_this_recipe(const fs::path& folder, const Context& context, supernet::Supernet& net);

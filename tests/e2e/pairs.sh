@@ -13,6 +13,7 @@ quietly ranks 2 collect "$mini" "${more[@]}" --pairs "$work/run" --set pairs.noi
 check "pairs measured before are taken over" grep -q '8 of 9 float and 6 of 6 int8 pairs are known' "$work/more/log.txt"
 check "and the rest is measured as if all were" cmp "$work/few/pairs_fp32.csv" "$work/more/pairs_fp32.csv"
 check "so are int8 pairs" cmp "$work/few/pairs_int8.csv" "$work/more/pairs_int8.csv"
+check "pairs.txt says who measured either" test "$(grep -c '^# by apq' "$work/more/pairs.txt")" = 2
 awk -F, -v OFS=, 'NR == 2 {$3 = 0.125} {print}' "$work/run/pairs_int8.csv" >"$work/marked.csv"
 mkdir "$work/marked"
 cp "$work/run/pairs.txt" "$work/marked"
