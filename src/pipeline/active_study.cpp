@@ -84,11 +84,7 @@ class ActiveStudy {
       validate(fs::exists(int8), ErrorKind::data,
                "{} is missing (--pairs or --from is to name a folder with pairs) run 'apq collect' first",
                int8.string());
-      validate(
-          has_this_recipe(pool_folder(), context_, *net_), ErrorKind::data,
-          "the pairs in {} were not measured as this study measures (its pairs.txt is missing or has "
-          "another space, data, supernet or training) use the configuration and the supernet of its labels",
-          pool_folder().string());
+      require_this_recipe(pool_folder(), context_, *net_, "study");
       fp32_pairs = read_pairs_fp32(context_.space, context_.artifact("pairs_fp32.csv", "collect"));
       auto measured = read_pairs_int8(context_.space, int8);
       std::erase_if(measured, [](const Measured& m) { return m.source != "sample"; });

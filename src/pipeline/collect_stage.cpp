@@ -103,7 +103,7 @@ void run_collect(Context& c) {
     int8 = known(*state, "int8");
     if (options.noise > 0) again = known(*state, "again");
   } else if (!c.pairs.empty()) {
-    require_this_recipe(c.pairs, c, *net);
+    require_this_recipe(c.pairs, c, *net, "run");
     const fs::path floats = c.pairs / "pairs_fp32.csv", integers = c.pairs / "pairs_int8.csv";
     if (fs::exists(floats)) fp32 = measured_before(c, fp32_genomes, read_pairs_fp32(c.space, floats));
     if (fs::exists(integers))

@@ -34,17 +34,15 @@ bool labels_depend_on(const std::string& line) {
 
 bool is_float(const PairsFile::Row& row) { return row.kind == "fp32"; }
 
-/// Space, then names and values, as lists of what differs.
-void require_same(const PairsFile& a, const std::string& name_a, const PairsFile& b,
-                  const std::string& name_b) {
+/// Space, names and values that only one of them has, one a line.
+std::string differences(const PairsFile& a, const std::string& name_a, const PairsFile& b,
+                        const std::string& name_b) {
   std::vector<std::string> differing;
   for (const std::string& line : b.recipe)
     if (std::ranges::find(a.recipe, line) == a.recipe.end()) differing.push_back(line + " in " + name_b);
   for (const std::string& line : a.recipe)
     if (std::ranges::find(b.recipe, line) == b.recipe.end()) differing.push_back(line + " in " + name_a);
-  validate(differing.empty(), ErrorKind::data,
-           "{} and {} cannot be put together (their labels mean different things) differing:\n  {}", name_a,
-           name_b, fmt::join(differing, "\n  "));
+  return fmt::format("{}", fmt::join(differing, "\n  "));
 }
 
 PairsFile recipe_of(const Context& c, supernet::Supernet& net) {
@@ -207,17 +205,20 @@ void write_recipe(const Context& c, supernet::Supernet& net) {
   io::write_atomically(c.out / kRecipeFile, header_text(recipe));
 }
 
-bool has_this_recipe(const fs::path& folder, const Context& c, supernet::Supernet& net) {
-  return fs::exists(folder / kRecipeFile) && read_recipe(folder).recipe == recipe_of(c, net).recipe;
-}
-
-void require_this_recipe(const fs::path& folder, const Context& c, supernet::Supernet& net) {
-  require_same(read_recipe(folder), folder.string(), recipe_of(c, net), "this configuration");
+void require_this_recipe(const fs::path& folder, const Context& c, supernet::Supernet& net,
+                         const std::string& who) {
+  const std::string differing =
+      differences(read_recipe(folder), folder.string(), recipe_of(c, net), "this configuration");
+  validate(differing.empty(), ErrorKind::data,
+           "the pairs in {} were not measured as this {} measures; use the configuration and the supernet of "
+           "their labels; differing:\n  {}",
+           folder.string(), who, differing);
 }
 
 bool inputs_have_this_recipe(const Context& c, supernet::Supernet& net) {
   for (const fs::path& folder : {c.out, c.from})
-    if (!folder.empty() && fs::exists(folder / kRecipeFile)) return has_this_recipe(folder, c, net);
+    if (!folder.empty() && fs::exists(folder / kRecipeFile))
+      return read_recipe(folder).recipe == recipe_of(c, net).recipe;
   return false;
 }
 
@@ -242,7 +243,10 @@ std::string append_pairs(const std::vector<fs::path>& files, const fs::path& fol
   for (const fs::path& file : files) {
     all.push_back(parse_pairs(io::read_text(file), file.string()));
     names.push_back(file.string());
-    require_same(all.front(), names.front(), all.back(), names.back());
+    const std::string differing = differences(all.front(), names.front(), all.back(), names.back());
+    validate(differing.empty(), ErrorKind::data,
+             "{} and {} cannot be put together (their labels mean different things) differing:\n  {}",
+             names.front(), names.back(), differing);
   }
   const auto [pairs, repeated, largest_difference] = merge(all);
   std::error_code error;

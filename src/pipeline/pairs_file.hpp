@@ -50,10 +50,10 @@ PairsFile label_recipe(const config::Config& config, const space::SearchSpace& s
                        const std::string& data_hash, const std::string& supernet_hash);
 /// pairs.txt, for pairs that this run measured or took over.
 void write_recipe(const Context& context, supernet::Supernet& net);
-/// Does the folder say that its pairs have this run's recipe?
-bool has_this_recipe(const fs::path& folder, const Context& context, supernet::Supernet& net);
-/// Error(data) with what differs unless it does.
-void require_this_recipe(const fs::path& folder, const Context& context, supernet::Supernet& net);
+/// Error(data) with what differs unless the folder says that its pairs have the recipe of this configuration;
+/// `who` measures: a run, a study.
+void require_this_recipe(const fs::path& folder, const Context& context, supernet::Supernet& net,
+                         const std::string& who);
 /// Is the recipe of this run's input pairs its own, as far as it is known?
 bool inputs_have_this_recipe(const Context& context, supernet::Supernet& net);
 

@@ -14,12 +14,14 @@ check "pairs measured before are taken over" grep -q '8 of 9 float and 6 of 6 in
 check "and the rest is measured as if all were" cmp "$work/few/pairs_fp32.csv" "$work/more/pairs_fp32.csv"
 check "so are int8 pairs" cmp "$work/few/pairs_int8.csv" "$work/more/pairs_int8.csv"
 check "pairs.txt says who measured either" test "$(grep -c '^# by apq' "$work/more/pairs.txt")" = 2
-awk -F, -v OFS=, 'NR == 2 {$3 = 0.125} {print}' "$work/run/pairs_int8.csv" >"$work/marked.csv"
+awk -F, -v OFS=, 'NR == 2 {$3 = 0.125} NR <= 4 {print}' "$work/run/pairs_int8.csv" >"$work/marked.csv"
 mkdir "$work/marked"
 cp "$work/run/pairs.txt" "$work/marked"
 mv "$work/marked.csv" "$work/marked/pairs_int8.csv"
 quietly ranks 2 collect "$mini" "${more[@]}" --pairs "$work/marked" --out "$work/trusted"
-check "they are not measured again" grep -q '^0,sample,0.125,' "$work/trusted/pairs_int8.csv"
+check "three int8 pairs are known" grep -q '0 of 9 float and 3 of 6 int8 pairs are known' "$work/trusted/log.txt"
+check "the others are measured" cmp <(tail -n 5 "$work/few/pairs_int8.csv") <(tail -n 5 "$work/trusted/pairs_int8.csv")
+check "the known ones are not measured again" grep -q '^0,sample,0.125,' "$work/trusted/pairs_int8.csv"
 refused "pairs with another recipe" 3 'pairs.qat.steps=4 in' ranks 1 collect "$mini" "${more[@]}" --pairs "$work/run" \
   --set pairs.qat.steps=5 --out "$work/other"
 refused "pairs that are nowhere" 5 'pairs.txt' ranks 1 collect "$mini" "${more[@]}" --pairs "$work/nowhere" --out "$work/other2"
