@@ -34,8 +34,8 @@ struct PairKernels {
 extern const PairKernels kPairsAvx512Bf16;
 
 /// Null where products of floats are as fast: `apq bench engine --mode bf16` on an AMD EPYC (Zen 4) does 1.2
-/// to 1.4 times as many images with pairs, while an Intel Xeon with AVX512_BF16 has half as many products of pairs a
-/// second as of floats.
+/// to 1.4 times as many images with pairs, while an Intel Xeon with AVX512_BF16 has half as many products of
+/// pairs a second as of floats.
 const PairKernels* pair_kernels();
 
 }  // namespace apq::nn::kernels
