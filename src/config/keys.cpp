@@ -172,7 +172,8 @@ void describe(Visitor& v, predictor::PredictorOptions& o) {
                "trained on; ranking: which of two networks is better, then scaled to accuracies"),
         &o.loss);
   v.key(number("learning_rate", kPositive, 10, "", "of Adam"), &o.learning_rate);
-  v.key(number("weight_decay", 0, 1, "", "of all weights"), &o.weight_decay);
+  v.key(number("weight_decay", 0, 1, "", "of all weights; transferred ones decay to where they started"),
+        &o.weight_decay);
   v.key(number("held_out", 0.01, 0.9, "share", "of the pairs, kept for stopping and quality figures"),
         &o.held_out);
   v.key(number("trunk_rate", 0, 10, "", "learning rate of transferred weights, relative"), &o.trunk_rate);

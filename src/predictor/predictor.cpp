@@ -114,6 +114,7 @@ Quality Predictor::fit(std::span<const Pair> pairs, const Team& team) {
   const double mean = sum / static_cast<double>(parts.training.size());
   for (const Pair& pair : parts.training) squares += (pair.accuracy - mean) * (pair.accuracy - mean);
   const double deviation = std::sqrt(squares / static_cast<double>(parts.training.size()));
+  const double scale = deviation > 0 ? deviation_ / deviation : 0;  // of what was transferred
   mean_ = static_cast<float>(mean);
   deviation_ = static_cast<float>(deviation);
   // Equal targets leave nothing to learn but the mean: a deviation of 0 predicts just that.
@@ -136,8 +137,15 @@ Quality Predictor::fit(std::span<const Pair> pairs, const Team& team) {
   const Samples training = samples(parts.training), held_out = samples(parts.held_out);
   for (std::size_t m = static_cast<std::size_t>(team.rank); m < members_.size();
        m += static_cast<std::size_t>(team.size)) {
-    const int epochs =
-        train(shape, options_, seed_, static_cast<int>(m), groups, training, held_out, members_[m]);
+    std::vector<float> origin(shape.size());
+    if (transferred_) {
+      // Before anything is learnt, what was transferred predicts the accuracies it did, moved to the mean of
+      // these pairs: else the trunk would have to learn the new level and scale, and lose what it knows.
+      if (scale > 0) scale_output(shape, scale, training, members_[m]);
+      origin = members_[m];
+    }
+    const int epochs = train(shape, options_, seed_, static_cast<int>(m), groups, std::move(origin), training,
+                             held_out, members_[m]);
     members_[m].push_back(static_cast<float>(epochs));  // goes along in the exchange
   }
   team.exchange(members_);

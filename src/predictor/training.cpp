@@ -37,7 +37,7 @@ void Adam::step(std::span<const Group> groups, std::span<float> parameters,
   for (const Group& group : groups) {
     const auto rate = static_cast<float>(group.rate * correction);
     for (std::size_t i = group.begin; i < group.end; ++i) {
-      const float gradient = gradients[i] + decay * parameters[i];
+      const float gradient = gradients[i] + decay * (parameters[i] - origin_[i]);
       first_[i] = kFirst * first_[i] + (1 - kFirst) * gradient;
       second_[i] = kSecond * second_[i] + (1 - kSecond) * gradient * gradient;
       parameters[i] -= rate * first_[i] / (std::sqrt(second_[i]) + kTiny);
@@ -102,37 +102,46 @@ double loss(Perceptron& perceptron, LossFunction function, std::span<const float
   return total.mean();
 }
 
-/// The straight line from outputs to targets with the least squared error becomes part of the output layer.
-void calibrate(const Shape& shape, const Samples& samples, std::vector<float>& parameters) {
+std::vector<float> outputs_of(const Shape& shape, const Samples& samples, std::span<const float> parameters) {
   Perceptron perceptron(shape);
-  const auto order = all_of(samples);
-  const auto outputs = perceptron.forward(parameters, inputs_of(samples, order));
-  const auto count = static_cast<double>(samples.size());
-  double mean_x = 0, mean_y = 0, xx = 0, xy = 0;
-  for (std::size_t i = 0; i < samples.size(); ++i) {
-    mean_x += outputs[i] / count;
-    mean_y += samples.targets[i] / count;
-  }
-  for (std::size_t i = 0; i < samples.size(); ++i) {
+  const auto outputs = perceptron.forward(parameters, inputs_of(samples, all_of(samples)));
+  return {outputs.begin(), outputs.end()};
+}
+
+double mean_of(std::span<const float> numbers) {
+  double sum = 0;
+  for (const float number : numbers) sum += number;
+  return sum / static_cast<double>(numbers.size());
+}
+
+/// Of the straight line from outputs to targets with the least squared error.
+double best_slope(std::span<const float> outputs, std::span<const float> targets) {
+  const double mean_x = mean_of(outputs), mean_y = mean_of(targets);
+  double xx = 0, xy = 0;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
     xx += (outputs[i] - mean_x) * (outputs[i] - mean_x);
-    xy += (outputs[i] - mean_x) * (samples.targets[i] - mean_y);
+    xy += (outputs[i] - mean_x) * (targets[i] - mean_y);
   }
-  const double slope = xx > 0 ? xy / xx : 0;
-  for (std::size_t i = 0; i < shape.hidden; ++i)
-    parameters[shape.output() + i] = static_cast<float>(slope * parameters[shape.output() + i]);
-  float& bias = parameters[shape.output_bias()];
-  bias = static_cast<float>(mean_y + slope * (bias - mean_x));
+  return xx > 0 ? xy / xx : 0;
 }
 
 }  // namespace
 
+void scale_output(const Shape& shape, double slope, const Samples& samples, std::vector<float>& parameters) {
+  const double mean = mean_of(outputs_of(shape, samples, parameters));
+  for (std::size_t i = 0; i < shape.hidden; ++i)
+    parameters[shape.output() + i] = static_cast<float>(slope * parameters[shape.output() + i]);
+  float& bias = parameters[shape.output_bias()];
+  bias = static_cast<float>(mean_of(samples.targets) + slope * (bias - mean));
+}
+
 int train(const Shape& shape, const PredictorOptions& options, std::uint64_t seed, int member,
-          std::span<const Group> groups, const Samples& training, const Samples& held_out,
-          std::vector<float>& parameters) {
+          std::span<const Group> groups, std::vector<float> origin, const Samples& training,
+          const Samples& held_out, std::vector<float>& parameters) {
   const bool ranking = options.loss == "ranking";
   const LossFunction function = ranking ? ranking_loss : squared_error;
   Perceptron perceptron(shape);
-  Adam adam(shape.size(), options.weight_decay);
+  Adam adam(std::move(origin), options.weight_decay);
   std::vector<float> gradients(shape.size()), d_output;
   std::vector<float> best = parameters;
   double best_loss = loss(perceptron, function, parameters, held_out);
@@ -167,7 +176,9 @@ int train(const Shape& shape, const PredictorOptions& options, std::uint64_t see
     best = parameters;
   }
   parameters = std::move(best);
-  if (ranking) calibrate(shape, training, parameters);
+  if (ranking)
+    scale_output(shape, best_slope(outputs_of(shape, training, parameters), training.targets), training,
+                 parameters);
   return best_epoch;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "apq/predictor/predictor.hpp"
@@ -26,13 +27,19 @@ struct Group {
   int frozen = 0;
 };
 
-/// Adam (Kingma and Ba 2015) with weight decay as part of the gradient.
+/// Adam (Kingma and Ba 2015) with weight decay as part of the gradient; it pulls parameters to `origin`, one
+/// number for each.
 class Adam {
  public:
-  Adam(std::size_t size, double weight_decay) : first_(size), second_(size), weight_decay_(weight_decay) {}
+  Adam(std::vector<float> origin, double weight_decay)
+      : origin_(std::move(origin)),
+        first_(origin_.size()),
+        second_(origin_.size()),
+        weight_decay_(weight_decay) {}
   void step(std::span<const Group> groups, std::span<float> parameters, std::span<const float> gradients);
 
  private:
+  std::vector<float> origin_;
   std::vector<float> first_, second_;  ///< running moments of the gradient
   double weight_decay_;
   int steps_ = 0;
@@ -53,11 +60,14 @@ void squared_error(std::span<const float> outputs, std::span<const float> target
 void ranking_loss(std::span<const float> outputs, std::span<const float> targets, std::span<float> d_output,
                   Loss& loss);
 
-/// Leaves the parameters of the epoch with the lowest held-out loss (0: those it was given) and returns that
-/// epoch; after a ranking the output is scaled and moved to fit the training targets. Throws Error(numeric)
-/// when the loss is no number.
+/// Multiplies the output by `slope` and moves its mean over the samples to that of their targets.
+void scale_output(const Shape& shape, double slope, const Samples& samples, std::vector<float>& parameters);
+
+/// Weight decay pulls to `origin`. Leaves the parameters of the epoch with the lowest held-out loss (0: those
+/// it was given) and returns that epoch; after a ranking the output is scaled and moved to fit the training
+/// targets. Throws Error(numeric) when the loss is no number.
 int train(const Shape& shape, const PredictorOptions& options, std::uint64_t seed, int member,
-          std::span<const Group> groups, const Samples& training, const Samples& held_out,
-          std::vector<float>& parameters);
+          std::span<const Group> groups, std::vector<float> origin, const Samples& training,
+          const Samples& held_out, std::vector<float>& parameters);
 
 }  // namespace apq::predictor

@@ -27,7 +27,7 @@ struct PredictorOptions {
   int batch = 64;                  ///< pairs per step
   std::string loss = "mse";        ///< mse, or ranking: which of two networks of a batch is better
   double learning_rate = 1e-3;     ///< Adam
-  double weight_decay = 1e-2;      ///< part of the gradient; pulls genes no pair shows to 0
+  double weight_decay = 0.1;       ///< part of the gradient; to 0, transferred weights to their start
   double held_out = 0.2;           ///< share of the pairs kept for stopping and quality figures
   double trunk_rate = 0.3;         ///< learning rate of transferred weights, relative
   int frozen_epochs = 0;           ///< at the start, in which transferred weights do not learn
@@ -87,7 +87,9 @@ class Predictor {
   /// team of processes with the same pairs ends with the predictor of one that is alone.
   Quality fit(std::span<const Pair> pairs, const Team& team = {});
   /// Takes over trunk and output of a trained fp32 predictor of the same space, `hidden` and members (APQ
-  /// section 3.3); the bit map keeps its random initialisation. What was taken over learns at `trunk_rate`.
+  /// section 3.3); the bit map keeps its random initialisation. `fit` then starts from the accuracies that
+  /// the fp32 predictor tells, moved as a whole to the mean of the pairs; what was taken over learns at
+  /// `trunk_rate`, and weight decay pulls all weights to that start (L2-SP, Li et al. 2018) instead of to 0.
   void transfer_from(const Predictor& fp32);
 
   /// Predicted accuracy of each genome with the numbers of `inference` (nn/mlp.hpp): the same bits however

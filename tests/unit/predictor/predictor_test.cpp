@@ -184,11 +184,68 @@ TEST_F(PredictorTest, AFrozenTrunkLearnsInTheBitMapOnly) {
   const auto after = quantized.weights();
   const std::size_t first = static_cast<std::size_t>(space_.architecture_slots()) * 64;
   const std::size_t last = first + static_cast<std::size_t>(space_.bit_slots()) * 64;
-  for (std::size_t i = 0; i + 3 < after.size(); ++i)
+  const std::size_t output = after.size() - 3 - 1 - 64;  // before mean, deviation and transferred
+  for (std::size_t i = 0; i < output; ++i)
     if (i < first || i >= last) {
       ASSERT_EQ(after[i], before[i]) << i;
     }
   EXPECT_FALSE(std::equal(after.begin() + first, after.begin() + last, before.begin() + first));
+  // The output is scaled to the new targets as a whole.
+  const double scale = after[output] / before[output];
+  for (std::size_t i = output; i < output + 64; ++i) ASSERT_NEAR(after[i], scale * before[i], 1e-6) << i;
+}
+
+TEST_F(PredictorTest, WhatWasTransferredPredictsWhatItDidMovedToTheMeanOfThePairs) {
+  const Predictor fp32 = fitted(false, 300);
+  // Of other mean and deviation than the float pairs, and in the opposite order.
+  auto pairs = world_.pairs(60, true, 5);
+  double mean = 0;
+  for (Pair& pair : pairs) pair.accuracy = 0.4 - 0.1 * pair.accuracy;
+  for (const Pair& pair : pairs) mean += pair.accuracy / static_cast<double>(pairs.size());
+  options_.learning_rate = 1e-12;  // nothing is learnt
+  options_.held_out = 0;
+  Predictor quantized(space_, true, options_, 2);
+  quantized.transfer_from(fp32);
+  quantized.fit(pairs);
+  const auto as_float = predict(fp32, pairs), as_int8 = predict(quantized, pairs);
+  const auto mean_and_deviation = [](const std::vector<double>& numbers) {
+    double sum = 0, squares = 0;
+    for (const double x : numbers) sum += x / static_cast<double>(numbers.size());
+    for (const double x : numbers) squares += (x - sum) * (x - sum) / static_cast<double>(numbers.size());
+    return std::pair(sum, std::sqrt(squares));
+  };
+  const auto [float_mean, float_deviation] = mean_and_deviation(as_float);
+  const auto [int8_mean, int8_deviation] = mean_and_deviation(as_int8);
+  EXPECT_NEAR(int8_mean, mean, 1e-5);
+  EXPECT_GT(std::abs(float_mean - mean), 0.1);
+  EXPECT_GT(quality(as_int8, as_float).kendall_tau, 0.8);  // but for the random bit map
+  EXPECT_NEAR(int8_deviation, float_deviation, 0.2 * float_deviation);
+}
+
+// Decay towards 0 would take from the trunk what few pairs can't teach again.
+TEST_F(PredictorTest, WeightDecayPullsWhatWasTransferredToWhereItStarted) {
+  const Predictor fp32 = fitted(false, 300);
+  options_.weight_decay = 1;
+  options_.held_out = 0;
+  Predictor quantized(space_, true, options_, 2);
+  quantized.transfer_from(fp32);
+  const auto pairs = world_.pairs(3, true, 5);
+  const auto before = quantized.weights();
+  quantized.fit(pairs);
+  const auto after = quantized.weights();
+  std::vector<bool> shown(static_cast<std::size_t>(space_.architecture_slots()));
+  std::vector<std::int32_t> slots;
+  for (const Pair& pair : pairs) {
+    space_.encode(pair.genome, false, slots);
+    for (const std::int32_t slot : slots) shown[static_cast<std::size_t>(slot)] = true;
+  }
+  int unseen = 0;
+  for (std::size_t slot = 0; slot < shown.size(); ++slot) {
+    if (shown[slot]) continue;
+    ++unseen;
+    for (std::size_t i = slot * 64; i < (slot + 1) * 64; ++i) ASSERT_EQ(after[i], before[i]) << slot;
+  }
+  EXPECT_GT(unseen, 0);
 }
 
 TEST_F(PredictorTest, TheTrunkIsFrozenForTheFirstEpochsOnly) {
