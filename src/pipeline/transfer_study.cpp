@@ -48,6 +48,15 @@ std::vector<Method> methods_of(const config::Config& config, const std::vector<T
   return methods;
 }
 
+/// The options that a float predictor depends on: those of transferring are left at their defaults.
+predictor::PredictorOptions float_options(predictor::PredictorOptions options) {
+  const predictor::PredictorOptions defaults;
+  options.trunk_rate = defaults.trunk_rate;
+  options.frozen_epochs = defaults.frozen_epochs;
+  options.bits_after_relu = defaults.bits_after_relu;
+  return options;
+}
+
 class TransferStudy {
  public:
   TransferStudy(comm::Communicator& comm, const config::Config& config, std::vector<Method> methods,
@@ -130,12 +139,21 @@ class TransferStudy {
     progress.finish();
   }
 
-  /// For every perceptron that starts from one, by method and seed.
+  /// The first method whose float predictors are those that this one starts from.
+  std::size_t float_method(std::size_t method) const {
+    const auto wanted = float_options(methods_[method].options);
+    return static_cast<std::size_t>(
+        std::ranges::find_if(methods_, [&](const Method& m) { return float_options(m.options) == wanted; }) -
+        methods_.begin());
+  }
+
+  /// By method and seed.
   void train_float_predictors() {
     std::vector<std::pair<std::size_t, int>> wanted;
     for (std::size_t m = 0; m < methods_.size(); ++m)
       for (int s = 0; s < options_.seeds; ++s)
-        if (!methods_[m].reference && methods_[m].options.transfer) wanted.emplace_back(m, s);
+        if (!methods_[m].reference && methods_[m].options.transfer && float_method(m) == m)
+          wanted.emplace_back(m, s);
     io::Archive mine;
     distribute(wanted.size(), "float predictors", [&](std::size_t i) {
       const auto [m, s] = wanted[i];
@@ -182,7 +200,7 @@ class TransferStudy {
     predictor::Predictor int8(space_, true, method.options, seed(item.seed));
     if (method.options.transfer) {
       predictor::Predictor fp32(space_, false, method.options, seed(item.seed));
-      fp32.load(float_weights_.at({item.method, item.seed}));
+      fp32.load(float_weights_.at({float_method(item.method), item.seed}));
       int8.transfer_from(fp32);
     }
     int8.fit(pairs);
@@ -225,7 +243,7 @@ class TransferStudy {
   std::vector<predictor::Pair> fp32_;
   TestSplit int8_;
   std::vector<int> sizes_;
-  std::map<std::pair<std::size_t, int>, std::vector<float>> float_weights_;  ///< by method and seed
+  std::map<std::pair<std::size_t, int>, std::vector<float>> float_weights_;  ///< by float_method and seed
   std::vector<Item> items_;  ///< by number of pairs, method, seed
   std::vector<Figures> figures_;
 };

@@ -34,6 +34,8 @@ struct PredictorOptions {
   bool bits_after_relu = false;    ///< add the bit map after the first ReLU, as the public code does
   bool transfer = true;            ///< start the quantization-aware predictor from the fp32 one
   std::string inference = "fp32";  ///< numbers of the hidden products in `predict`: fp32, bf16, int8
+
+  bool operator==(const PredictorOptions&) const = default;
 };
 
 std::vector<std::string> losses();
